@@ -1,0 +1,52 @@
+# Every target works on a machine that has only python3 and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Without an NVIDIA driver, pin the tested CPU build of torch.
+CONSTRAINTS ?= $(if $(shell command -v nvidia-smi 2>/dev/null),,-c constraints-cpu.txt)
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help check test test-all figures notebooks lint format clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/.run: pyproject.toml constraints-cpu.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[dev,solvers]'
+	@touch $@
+
+check: $(VENV)/.run  ## the main job: check every proof, confront it with measurements, print the verdicts
+	$(BIN)/python -m theory check
+	$(BIN)/python -m numerics check
+
+test: $(VENV)/.dev  ## the fast tests
+	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
+
+test-all: $(VENV)/.dev  ## every test, the slow ones included
+	$(BIN)/python -m pytest -n $(JOBS)
+
+figures: $(VENV)/.run  ## rebuild every figure into figures/
+	$(BIN)/python -m paper_figures build all --preset laptop
+
+notebooks: $(VENV)/.dev  ## execute the notebooks
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[notebooks]'
+	$(BIN)/python -m pytest --nbmake notebooks
+
+lint: $(VENV)/.dev  ## formatting, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev  ## rewrite the code in the house format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## remove the environment and everything that can be rebuilt
+	rm -rf $(VENV) build dist figures results *.egg-info .pytest_cache .mypy_cache .ruff_cache
