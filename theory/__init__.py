@@ -1,0 +1,22 @@
+"""State theorems about sharpness-aware minimisation and check their proofs in exact arithmetic."""
+
+from theory.algorithms import GD, NORMALIZED_SAM, SAM, SGD, SamSpec
+from theory.kernel import check
+from theory.registry import get, load, load_file
+from theory.statements import Report, Status, Theorem
+
+__version__ = "0.1.0.dev0"
+__all__ = [
+    "GD",
+    "NORMALIZED_SAM",
+    "SAM",
+    "SGD",
+    "Report",
+    "SamSpec",
+    "Status",
+    "Theorem",
+    "check",
+    "get",
+    "load",
+    "load_file",
+]

@@ -1,0 +1,191 @@
+"""Command line: list, check and explain theorems."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+import theory
+from theory import checkers, registry
+from theory.checkers import Verdict, examine
+from theory.export.to_json import encode
+from theory.export.to_latex import article
+from theory.export.to_text import explanation
+from theory.statements import Status, Theorem
+
+COLOURS = {"proved": "green", "refuted": "magenta", "undecided": "yellow", "error": "red"}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's grammar."""
+    main = argparse.ArgumentParser(
+        prog="python -m theory",
+        description="State theorems about sharpness-aware minimisation and check their proofs.",
+        epilog="example: python -m theory check sam-pl-linear my_theorem.py --json",
+    )
+    commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("list", help="the theorems of the library")
+    check = commands.add_parser("check", help="check proofs; exit 0 if all are as recorded")
+    check.add_argument("theorems", nargs="*", metavar="ID|FILE.py", help="default: all")
+    check.add_argument(
+        "--checkers",
+        default="kernel",
+        metavar="LIST",
+        help=f"comma-separated, from {','.join(checkers.available())} (default: kernel)",
+    )
+    check.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    check.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
+    explain = commands.add_parser("explain", help="a statement and its proof, step by step")
+    explain.add_argument("theorem", metavar="ID|FILE.py")
+    form = explain.add_mutually_exclusive_group()
+    form.add_argument("--latex", action="store_true", help="as a LaTeX article")
+    form.add_argument("--json", action="store_true", help="statement and certificate as JSON")
+    return main
+
+
+def find(names: Sequence[str]) -> tuple[Theorem, ...]:
+    """The theorems with these ids or in these files; all of the library for an empty list."""
+    if not names:
+        return tuple(registry.load().values())
+    found: list[Theorem] = []
+    for name in names:
+        found += registry.load_file(name) if name.endswith(".py") else [registry.get(name)]
+    return tuple(found)
+
+
+def as_json(verdicts: Sequence[Verdict]) -> str:
+    """The document that `check --json` prints."""
+    return json.dumps(
+        {
+            "version": theory.__version__,
+            "theorems": [
+                {
+                    "id": v.theorem.id,
+                    "title": v.theorem.title,
+                    "source": {
+                        "reference": v.theorem.source.reference,
+                        "place": v.theorem.source.place,
+                        "attribution": v.theorem.source.attribution.value,
+                    },
+                    "status": v.status.value,
+                    "expected": v.theorem.expected.value,
+                    "checkers": {name: o.verdict for name, o in v.opinions.items()},
+                    "reasons": {name: o.reason for name, o in v.opinions.items() if o.reason},
+                    "hypotheses": [h.name for h in v.theorem.hypotheses],
+                    "implicit_hypotheses": [h.name for h in v.theorem.hypotheses if h.implicit],
+                    "redundant_hypotheses": list(v.report.redundant),
+                    "steps": {s.name: s.accepted for s in v.report.steps},
+                    "seconds": round(v.seconds, 4),
+                }
+                for v in verdicts
+            ],
+        },
+        ensure_ascii=False,
+        indent=2,
+    )
+
+
+def table(verdicts: Sequence[Verdict]) -> Table:
+    """The verdicts for a terminal."""
+    names = list(verdicts[0].opinions)
+    result = Table(title="Proofs, checked in exact arithmetic", title_justify="left")
+    for heading in ("theorem", "statement", "steps", *names):
+        result.add_column(heading, overflow="fold")
+    for v in verdicts:
+        opinions = [
+            f"[{COLOURS.get(o.verdict, 'dim')}]{o.verdict}[/]"
+            + (f"\n{escape(o.reason)}" if o.reason else "")
+            for o in v.opinions.values()
+        ]
+        accepted = sum(step.accepted for step in v.report.steps)
+        steps = f"{accepted}/{len(v.theorem.proof)}"
+        result.add_row(v.theorem.id, v.theorem.title, steps, *opinions)
+    return result
+
+
+def summary(verdicts: Sequence[Verdict]) -> str:
+    """How many theorems, and how many each checker accepted."""
+    counts = {
+        name: sum(v.opinions[name].verdict == Status.PROVED.value for v in verdicts)
+        for name in verdicts[0].opinions
+    }
+    said = ", ".join(f"{name} proved {count}" for name, count in counts.items())
+    differ = sum(not v.as_recorded for v in verdicts)
+    return f"{len(verdicts)} theorems: {said}; {differ or 'none'} differ from what is recorded"
+
+
+def run_check(arguments: argparse.Namespace, out: Console) -> int:
+    """The command `check`."""
+    names = tuple(name for name in arguments.checkers.split(",") if name)
+    unknown = [name for name in names if name not in checkers.available()]
+    if unknown:
+        known = ", ".join(checkers.available())
+        raise ValueError(f"unknown checker {unknown[0]!r}: there are {known}")
+    if arguments.jobs < 1:
+        raise ValueError(f"--jobs {arguments.jobs}: give at least 1")
+    theorems = find(arguments.theorems)
+    ask = partial(examine, checkers=names)
+    if arguments.jobs > 1:
+        with ProcessPoolExecutor(arguments.jobs) as pool:
+            verdicts = list(pool.map(ask, theorems))
+    else:
+        verdicts = [ask(theorem) for theorem in theorems]
+    if arguments.json:
+        print(as_json(verdicts))
+    else:
+        out.print(table(verdicts))
+        out.print(summary(verdicts))
+    return 0 if all(v.as_recorded for v in verdicts) else 1
+
+
+def run_explain(arguments: argparse.Namespace) -> int:
+    """The command `explain`."""
+    for theorem in find([arguments.theorem]):
+        if arguments.latex:
+            print(article(theorem))
+        elif arguments.json:
+            print(json.dumps(encode(theorem), ensure_ascii=False))
+        else:
+            print(explanation(theorem))
+    return 0
+
+
+def run_list(out: Console) -> int:
+    """The command `list`."""
+    result = Table(title="The library", title_justify="left")
+    for heading in ("id", "kind", "statement", "source"):
+        result.add_column(heading, overflow="fold")
+    for theorem in find([]):
+        source = f"{theorem.source.reference} ({theorem.source.attribution.value})"
+        result.add_row(theorem.id, theorem.kind.value, theorem.title, source)
+    out.print(result)
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status: 0 as recorded, 1 differs, 2 bad input."""
+    arguments = parser().parse_args(argv)
+    out = Console()
+    try:
+        if arguments.command == "list":
+            return run_list(out)
+        if arguments.command == "check":
+            return run_check(arguments, out)
+        return run_explain(arguments)
+    except ValueError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""The properties that theorems assume, as rules that hold for all vectors.
+
+Each rule is a named axiom of the setting with its source; a proof may use its instances and
+nothing else.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Literal
+
+from theory.expressions.terms import (
+    Const,
+    Function,
+    Gradient,
+    Inner,
+    Named,
+    Operator,
+    Scalar,
+    Value,
+    norm2,
+)
+from theory.statements import Assumption, Rule
+
+Convention = Literal["half", "bare"]
+
+u, v = Named("u"), Named("v")
+ZERO = Const(Fraction(0))
+
+
+def smooth(
+    name: str, function: Function, constant: Scalar, meaning: str, rules: tuple[str, ...]
+) -> Assumption:
+    r"""Smoothness: the gradient is Lipschitz; the descent lemma follows by integration.
+
+    A theorem takes the `rules` that its proof uses, so that it assumes no more than it needs.
+
+    Rules:
+        lipschitz(u, v): $\|\nabla f(v) - \nabla f(u)\|^2 \le c^2 \|v - u\|^2$.
+        descent(u, v): $f(v) \le f(u) + \langle\nabla f(u), v - u\rangle + (c/2)\|v - u\|^2$.
+
+    Source: Nesterov 2004, Introductory Lectures on Convex Optimization, Lemma 1.2.3.
+    """
+    at_u, at_v = Gradient(function, u), Gradient(function, v)
+    model = Value(function, u) + Inner(at_u, v - u) + constant / 2 * norm2(v - u)
+    consequences = {
+        "lipschitz": norm2(at_v - at_u) <= constant**2 * norm2(v - u),
+        "descent": Value(function, v) <= model,
+    }
+    return Assumption(
+        name,
+        meaning,
+        "Nesterov 2004, Lemma 1.2.3",
+        tuple(Rule(rule, (u, v), consequences[rule]) for rule in rules),
+    )
+
+
+def polyak_lojasiewicz(
+    name: str, function: Function, constant: Scalar, convention: Convention
+) -> Assumption:
+    r"""The PL condition for a function with minimum value 0, in the convention that is named.
+
+    Rules:
+        pl(u): `half`: $\tfrac12\|\nabla f(u)\|^2 \ge c f(u)$; `bare`: without the factor 1/2.
+
+    Source: Karimi, Nutini, Schmidt 2016 (half); Bassily, Belkin, Ma 2018 (bare).
+    """
+    squared = norm2(Gradient(function, u))
+    if convention == "half":
+        relation, source = constant * Value(function, u) <= squared / 2, "Karimi et al. 2016"
+    else:
+        relation, source = constant * Value(function, u) <= squared, "Bassily, Belkin, Ma 2018"
+    return Assumption(
+        name,
+        f"f satisfies the PL condition, convention PL-{convention}",
+        source,
+        (Rule("pl", (u,), relation),),
+    )
+
+
+def interpolation(name: str, sampled: Function) -> Assumption:
+    r"""Interpolation: one point minimises every sample's loss, with value 0.
+
+    Rules:
+        nonnegative(u): $f_b(u) \ge 0$.
+    """
+    return Assumption(
+        name,
+        "every sample's loss is non-negative and one point makes all of them zero",
+        "Ma, Bassily, Belkin 2018",
+        (Rule("nonnegative", (u,), Value(sampled, u) >= ZERO),),
+    )
+
+
+def positive_semidefinite(name: str, operator: Operator, meaning: str) -> Assumption:
+    r"""A symmetric operator with $\langle u, H u\rangle \ge 0$.
+
+    Rules:
+        psd(u): $\langle u, H u\rangle \ge 0$.
+    """
+    return Assumption(
+        name, meaning, "definition", (Rule("psd", (u,), Inner(u, operator(u)) >= ZERO),)
+    )

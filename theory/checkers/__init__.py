@@ -1,0 +1,84 @@
+"""Who may give an opinion on a certificate, and how opinions are combined."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from theory import kernel
+from theory.statements import Report, Status, Theorem
+
+SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What one checker says: `proved`, `refuted`, `undecided`, `error` or `skipped`, and why."""
+
+    verdict: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What all checkers together say of a theorem.
+
+    Attributes:
+        theorem: what was checked.
+        status: the combined verdict.
+        opinions: what each checker said, by name.
+        report: the kernel's report, step by step.
+        seconds: wall-clock time.
+    """
+
+    theorem: Theorem
+    status: Status
+    opinions: Mapping[str, Opinion]
+    report: Report
+    seconds: float
+
+    @property
+    def as_recorded(self) -> bool:
+        """Whether this is the status that the theorem's file records."""
+        return self.status is self.theorem.expected
+
+
+SecondOpinion = Callable[[Theorem], Opinion]
+SECOND_OPINIONS: dict[str, SecondOpinion] = {}
+
+
+def available() -> tuple[str, ...]:
+    """The names of the checkers; the kernel always comes first."""
+    return ("kernel", *SECOND_OPINIONS)
+
+
+def examine(theorem: Theorem, checkers: Iterable[str] = ("kernel",)) -> Verdict:
+    """Ask the kernel, and the other checkers that are named, for their verdicts.
+
+    The kernel alone can prove.  Another checker that contradicts it makes the verdict `error`.
+
+    Raises:
+        ValueError: for an unknown checker.
+    """
+    names = tuple(dict.fromkeys(("kernel", *checkers)))
+    for name in names:
+        if name not in available():
+            raise ValueError(f"unknown checker {name!r}: there are {', '.join(available())}")
+    started = time.perf_counter()
+    report = kernel.check(theorem)
+    opinions = {"kernel": Opinion(report.status.value, report.reason)}
+    opinions |= {name: SECOND_OPINIONS[name](theorem) for name in names[1:]}
+    return Verdict(theorem, combine(opinions), opinions, report, time.perf_counter() - started)
+
+
+def combine(opinions: Mapping[str, Opinion]) -> Status:
+    """One status from several opinions: never better than the kernel's, worse on disagreement."""
+    verdicts = {name: opinion.verdict for name, opinion in opinions.items()}
+    others = {verdict for name, verdict in verdicts.items() if name != "kernel"}
+    if Status.ERROR.value in verdicts.values():
+        return Status.ERROR
+    if Status.REFUTED.value in others:
+        contradicted = verdicts["kernel"] == Status.PROVED.value
+        return Status.ERROR if contradicted else Status.REFUTED
+    return Status(verdicts["kernel"])

@@ -1,0 +1,147 @@
+"""Theorems as vectorised float functions with a domain: what measurements and figures call.
+
+Nothing here proves anything.  The expressions are those of the statement, so a formula is typed
+once, in the library file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from theory.expressions.terms import (
+    Const,
+    Param,
+    Power,
+    Product,
+    Quotient,
+    Relation,
+    Scalar,
+    Sum,
+    nodes,
+)
+from theory.statements import Condition, Theorem
+
+Floats = NDArray[np.float64]
+ROUNDING = 1e-12  # relative: what the few float64 operations of a side of a relation can lose
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A quantity of a theorem at given parameters.
+
+    Attributes:
+        value: float64, broadcast over the parameters; NaN where the theorem says nothing.
+        covered: whether the hypotheses on the parameters hold there.
+        uncovered_by: the names of the conditions that fail somewhere.
+    """
+
+    value: Floats
+    covered: NDArray[np.bool_]
+    uncovered_by: tuple[str, ...]
+
+
+def parameters(tree: Any) -> frozenset[str]:
+    """The names of the parameters in an expression, relation or theorem."""
+    return frozenset(node.name for node in nodes(tree) if isinstance(node, Param))
+
+
+def is_numeric(tree: Any) -> bool:
+    """Whether an expression or relation is made of parameters and rationals alone."""
+    allowed = (Const, Param, Sum, Product, Quotient, Power)
+    return all(
+        isinstance(node, allowed) and not (isinstance(node, Power) and not _natural(node))
+        for node in nodes(tree)
+        if isinstance(node, Scalar)
+    )
+
+
+def _natural(power: Power) -> bool:
+    return isinstance(power.exponent, int)
+
+
+def value(tree: Scalar, **given: ArrayLike) -> Floats:
+    """The float64 value of an expression made of parameters and rationals.
+
+    Args:
+        tree: the expression.
+        given: the parameters by name; anything that broadcasts.
+
+    Raises:
+        ValueError: if a parameter is missing, or the expression has no numeric meaning.
+    """
+    numbers = {name: np.asarray(number, dtype=np.float64) for name, number in given.items()}
+    missing = parameters(tree) - numbers.keys()
+    if missing:
+        raise ValueError(f"missing parameter {', '.join(sorted(missing))}: give it by keyword")
+
+    def go(node: Scalar) -> Floats:
+        match node:
+            case Const(rational):
+                return np.asarray(float(rational))
+            case Param(name):
+                return numbers[name]
+            case Sum(terms):
+                return np.asarray(sum((go(term) for term in terms), start=np.zeros(())))
+            case Product(factors):
+                result = np.ones(())
+                for factor in factors:
+                    result = result * go(factor)
+                return np.asarray(result)
+            case Quotient(numerator, divisor):
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    return np.asarray(go(numerator) / go(divisor))
+            case Power(base, int(exponent)):
+                return np.asarray(go(base) ** exponent)
+        raise ValueError(f"a {type(node).__name__} has no numeric value of its own")
+
+    return go(tree)
+
+
+def holds(relation: Relation, **given: ArrayLike) -> NDArray[np.bool_]:
+    """Whether a relation between parameters holds, up to rounding on `<=` and `==`."""
+    left, right = value(relation.left, **given), value(relation.right, **given)
+    room = ROUNDING * np.maximum(np.abs(left), np.abs(right))
+    if relation.sign == "<":
+        return np.asarray(left < right)
+    if relation.sign == "<=":
+        return np.asarray(left <= right + room)
+    return np.asarray(np.abs(left - right) <= room)
+
+
+def conditions(theorem: Theorem, names: frozenset[str]) -> tuple[Condition, ...]:
+    """The hypotheses that are relations between the named parameters alone."""
+    return tuple(
+        h
+        for h in theorem.hypotheses
+        if isinstance(h, Condition) and is_numeric(h.relation) and parameters(h.relation) <= names
+    )
+
+
+def evaluate(theorem: Theorem, quantity: str, **given: ArrayLike) -> Evaluation:
+    """A named quantity of a theorem, where its hypotheses on the parameters hold.
+
+    The hypotheses that are checked are those that speak of the quantity's own parameters alone;
+    hypotheses on functions and operators are the caller's to establish.
+
+    Raises:
+        ValueError: for an unknown quantity, or a missing parameter.
+    """
+    known = {q.name: q.expression for q in theorem.quantities}
+    if quantity not in known:
+        raise ValueError(
+            f"{theorem.id} has no quantity {quantity!r}: it has {', '.join(known) or 'none'}"
+        )
+    tree = known[quantity]
+    number = value(tree, **given)
+    covered = np.ones(np.shape(number), dtype=bool)
+    failing = []
+    for condition in conditions(theorem, parameters(tree)):
+        here = holds(condition.relation, **given)
+        covered = covered & here
+        if not np.all(here):
+            failing.append(condition.name)
+    return Evaluation(np.where(covered, number, np.nan), covered, tuple(failing))

@@ -1,0 +1,1 @@
+"""Theorems and certificates in other notations."""

@@ -1,0 +1,300 @@
+r"""Expressions as immutable trees: what a theorem says, before any computation.  TRUSTED data.
+
+Nothing is simplified on construction: `x / x` stays a quotient, so a divisor that can vanish is
+still visible to the kernel.  The two sorts are `Scalar` (real numbers, possibly depending on the
+random sample $b$) and `Vector` (elements of a real Hilbert space of unspecified dimension).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, TypeVar, overload
+
+Number = int | Fraction
+
+
+class IllFormed(ValueError):
+    """An expression that means nothing: an unproved divisor, a random one, a misplaced time."""
+
+
+@dataclass(frozen=True)
+class Scalar:
+    """A real number; supports the field operations and powers with a natural exponent."""
+
+    def __add__(self, other: Scalar | Number) -> Scalar:
+        return Sum((self, scalar(other)))
+
+    def __radd__(self, other: Number) -> Scalar:
+        return Sum((scalar(other), self))
+
+    def __sub__(self, other: Scalar | Number) -> Scalar:
+        return Sum((self, -scalar(other)))
+
+    def __rsub__(self, other: Number) -> Scalar:
+        return Sum((scalar(other), -self))
+
+    def __neg__(self) -> Scalar:
+        return Product((Const(Fraction(-1)), self))
+
+    @overload
+    def __mul__(self, other: Scalar | Number) -> Scalar: ...
+    @overload
+    def __mul__(self, other: Vector) -> Vector: ...
+    def __mul__(self, other: Scalar | Number | Vector) -> Scalar | Vector:
+        return Scale(self, other) if isinstance(other, Vector) else Product((self, scalar(other)))
+
+    def __rmul__(self, other: Number) -> Scalar:
+        return Product((scalar(other), self))
+
+    def __truediv__(self, other: Scalar | Number) -> Scalar:
+        return Quotient(self, scalar(other))
+
+    def __rtruediv__(self, other: Number) -> Scalar:
+        return Quotient(scalar(other), self)
+
+    def __pow__(self, exponent: int | Time) -> Scalar:
+        return Power(self, exponent)
+
+    def __le__(self, other: Scalar | Number) -> Relation:
+        return Relation(self, "<=", scalar(other))
+
+    def __lt__(self, other: Scalar | Number) -> Relation:
+        return Relation(self, "<", scalar(other))
+
+    def __ge__(self, other: Scalar | Number) -> Relation:
+        return Relation(scalar(other), "<=", self)
+
+    def __gt__(self, other: Scalar | Number) -> Relation:
+        return Relation(scalar(other), "<", self)
+
+    def equals(self, other: Scalar | Number) -> Relation:
+        """The claim that both sides are the same number."""
+        return Relation(self, "==", scalar(other))
+
+
+@dataclass(frozen=True)
+class Vector:
+    """An element of a real Hilbert space."""
+
+    def __add__(self, other: Vector) -> Vector:
+        return VectorSum((self, other))
+
+    def __sub__(self, other: Vector) -> Vector:
+        return VectorSum((self, Scale(Const(Fraction(-1)), other)))
+
+    def __rmul__(self, other: Scalar | Number) -> Vector:
+        return Scale(scalar(other), self)
+
+
+@dataclass(frozen=True)
+class Time:
+    """The iteration counter $t + k$ (`symbolic`), or the number $k$."""
+
+    symbolic: bool = True
+    shift: int = 0
+
+
+@dataclass(frozen=True)
+class Const(Scalar):
+    """A rational number."""
+
+    value: Fraction
+
+
+@dataclass(frozen=True)
+class Param(Scalar):
+    """A real parameter, named by the field's term (`step_size`, `radius`, ...)."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Sum(Scalar):
+    """A finite sum; the empty one is 0."""
+
+    terms: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True)
+class Product(Scalar):
+    """A finite product; the empty one is 1."""
+
+    factors: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True)
+class Quotient(Scalar):
+    """A quotient; the kernel wants a proof that the divisor is positive."""
+
+    numerator: Scalar
+    divisor: Scalar
+
+
+@dataclass(frozen=True)
+class Power(Scalar):
+    """A power with a natural number or the iteration counter as exponent."""
+
+    base: Scalar
+    exponent: int | Time
+
+
+@dataclass(frozen=True)
+class Function:
+    """The mean loss $f$, or (`sampled`) the loss $f_b$ of the random sample, with $f = E f_b$."""
+
+    name: str = "f"
+    sampled: bool = False
+
+
+@dataclass(frozen=True)
+class Operator:
+    """A symmetric operator $H$, or (`sampled`) the random $H_b$ with mean $H = E H_b$."""
+
+    name: str = "H"
+    sampled: bool = False
+
+    def __call__(self, vector: Vector) -> Vector:
+        """The operator applied to a vector."""
+        return Apply(self, vector)
+
+
+@dataclass(frozen=True)
+class Value(Scalar):
+    """A function's value at a point."""
+
+    function: Function
+    point: Vector
+
+
+@dataclass(frozen=True)
+class Inner(Scalar):
+    """The inner product of two vectors."""
+
+    left: Vector
+    right: Vector
+
+
+@dataclass(frozen=True)
+class Mean(Scalar):
+    """The expectation over the sample $b$ (which is independent of every named vector)."""
+
+    argument: Scalar
+
+
+@dataclass(frozen=True)
+class Along(Scalar):
+    """The expectation of a quantity of the iterate `x`, at iterate $x_t$ of the algorithm."""
+
+    argument: Scalar
+    time: Time
+
+
+@dataclass(frozen=True)
+class Named(Vector):
+    """A vector that does not depend on the sample."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Gradient(Vector):
+    """The gradient of a function at a point."""
+
+    function: Function
+    point: Vector
+
+
+@dataclass(frozen=True)
+class VectorSum(Vector):
+    """A finite sum of vectors."""
+
+    terms: tuple[Vector, ...]
+
+
+@dataclass(frozen=True)
+class Scale(Vector):
+    """A scalar times a vector."""
+
+    coefficient: Scalar
+    vector: Vector
+
+
+@dataclass(frozen=True)
+class Apply(Vector):
+    """A symmetric operator applied to a vector."""
+
+    operator: Operator
+    vector: Vector
+
+
+@dataclass(frozen=True)
+class Relation:
+    """`left <= right`, `left < right` or `left == right`."""
+
+    left: Scalar
+    sign: str
+    right: Scalar
+
+    def __post_init__(self) -> None:
+        if self.sign not in ("<=", "<", "=="):
+            raise ValueError(f"a relation is <=, < or ==, not {self.sign!r}")
+
+    @property
+    def slack(self) -> Scalar:
+        """`right - left`: what the relation says is non-negative, positive or zero."""
+        return self.right - self.left
+
+
+def scalar(value: Scalar | Number) -> Scalar:
+    """An exact scalar.
+
+    Raises:
+        TypeError: for a float, which is not the number that was meant.
+    """
+    if isinstance(value, Scalar):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | Fraction):
+        raise TypeError(f"{value!r} is not exact: write a rational such as Fraction(1, 10)")
+    return Const(Fraction(value))
+
+
+def norm2(vector: Vector) -> Scalar:
+    r"""The squared norm $\|v\|^2$."""
+    return Inner(vector, vector)
+
+
+T = TypeVar("T")
+
+
+def rebuild(tree: T, rule: Callable[[Any], Any]) -> T:
+    """The tree with `rule` applied at every node, top down; a node mapped to None is descended."""
+    replaced = rule(tree)
+    if replaced is not None:
+        return replaced  # type: ignore[no-any-return]
+    if isinstance(tree, tuple):
+        return tuple(rebuild(item, rule) for item in tree)  # type: ignore[return-value]
+    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
+        old = {f.name: getattr(tree, f.name) for f in dataclasses.fields(tree)}
+        return type(tree)(**{name: rebuild(item, rule) for name, item in old.items()})
+    return tree
+
+
+def substitute(tree: T, old: Any, new: Any) -> T:
+    """The tree with every occurrence of the node `old` replaced by `new`."""
+    return rebuild(tree, lambda node: new if type(node) is type(old) and node == old else None)
+
+
+def nodes(tree: Any) -> Iterator[Any]:
+    """Every node of a tree, itself first."""
+    yield tree
+    if isinstance(tree, tuple):
+        children: list[Any] = list(tree)
+    elif dataclasses.is_dataclass(tree) and not isinstance(tree, type):
+        children = [getattr(tree, f.name) for f in dataclasses.fields(tree)]
+    else:
+        return
+    for child in children:
+        yield from nodes(child)

@@ -1,0 +1,58 @@
+"""The two conventions of the PL condition say the same, with α = 2μ."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from theory.algorithms import GD
+from theory.assumptions import polyak_lojasiewicz
+from theory.building import number, times
+from theory.certificates import Instance
+from theory.expressions.terms import Gradient, Value, norm2
+from theory.notation import alpha, f, mu, x, x_0
+from theory.statements import Attribution, Dynamics, Kind, Lemma, Source, Theorem
+
+dynamics = Dynamics(GD, f, x_0)
+squared = norm2(Gradient(f, x))
+
+FROM_HALF = Theorem(
+    id="pl-half-to-bare",
+    title="PL-half with μ is PL-bare with α = 2μ",
+    statement="If ½|∇f|² ≥ μ f everywhere, then |∇f|² ≥ 2μ f everywhere.",
+    source=Source("definition of both conventions", "", Attribution.DERIVED),
+    kind=Kind.IDENTITY,
+    dynamics=dynamics,
+    hypotheses=(polyak_lojasiewicz("PL", f, mu, "half"),),
+    divisors=(),
+    proof=(
+        Lemma(
+            "PL-bare",
+            2 * mu * Value(f, x) <= squared,
+            times(number(2), Instance("PL", "pl", (x,))),
+            "Multiply by 2.",
+        ),
+    ),
+    conclusion=("PL-bare",),
+)
+
+FROM_BARE = Theorem(
+    id="pl-bare-to-half",
+    title="PL-bare with α is PL-half with μ = α/2",
+    statement="If |∇f|² ≥ α f everywhere, then ½|∇f|² ≥ (α/2) f everywhere.",
+    source=Source("definition of both conventions", "", Attribution.DERIVED),
+    kind=Kind.IDENTITY,
+    dynamics=dynamics,
+    hypotheses=(polyak_lojasiewicz("PL", f, alpha, "bare"),),
+    divisors=(),
+    proof=(
+        Lemma(
+            "PL-half",
+            alpha / 2 * Value(f, x) <= squared / 2,
+            times(number(Fraction(1, 2)), Instance("PL", "pl", (x,))),
+            "Divide by 2.",
+        ),
+    ),
+    conclusion=("PL-half",),
+)
+
+THEOREMS = (FROM_HALF, FROM_BARE)

@@ -1,0 +1,172 @@
+"""a(1 + ρa) ≤ 2/η is necessary for the linear stability of SAM itself, for every ρ ≥ 0."""
+
+from __future__ import annotations
+
+from theory.algorithms import SAM
+from theory.building import NOW, add, number, times
+from theory.certificates import (
+    AlongOf,
+    Fact,
+    Induction,
+    Instance,
+    MeanOf,
+    Multiple,
+    Norm,
+    PowerOf,
+    Square,
+    Start,
+    Tower,
+)
+from theory.expressions.terms import (
+    Along,
+    Inner,
+    Mean,
+    Named,
+    Param,
+    Time,
+    norm2,
+    scalar,
+)
+from theory.library import _stability as st
+from theory.notation import H, H_b, x
+from theory.statements import (
+    Assumption,
+    Attribution,
+    Condition,
+    Dynamics,
+    Kind,
+    Lemma,
+    Quantity,
+    Rule,
+    Source,
+    Theorem,
+)
+
+a, eigenvalue = Param("a"), Param("eigenvalue")
+u, v, w = st.u, Named("v"), Named("w")
+
+left = a * (1 + st.rho * a)
+limit = 2 / st.eta
+growth = st.eta * a * (1 + st.rho * a) - 1
+
+v_is_eigenvector = Instance("top eigenvector", "eigen", (v,))
+v_is_unit, w_is_unit = Fact("v is a unit vector"), Fact("w is a unit vector")
+coordinate = Inner(w, x)
+now = Along(coordinate, Time())
+later = Along(coordinate, Time(shift=1))
+first = Along(coordinate, Time(symbolic=False))
+growth_positive = add(times(Fact("step > 0"), Fact("bound violated")), number(1))
+
+THEOREM = Theorem(
+    id="sam-stability-sharpness",
+    title="a(1 + ρa) ≤ 2/η is necessary for SAM's stability, not only for the one-step condition",
+    statement=(
+        "Let a be an eigenvalue of H. If a(1 + ρa) > 2/η, put R = ηa(1 + ρa) - 1 > 1: from some "
+        "unit vector w the linearised SAM satisfies E|x_t|² ≥ R^(2t). So a mean-square stable "
+        "minimum has a(1 + ρa) ≤ 2/η, whatever ρ ≥ 0 and whether or not H_b ⪰ 0."
+    ),
+    source=Source(
+        st.SAM_PAPER,
+        "the bound on a; there necessary for the one-step condition, here for stability",
+        Attribution.DERIVED,
+    ),
+    kind=Kind.NECESSARY,
+    dynamics=Dynamics(SAM, H, w),
+    hypotheses=(
+        st.STEP,
+        st.RADIUS,
+        Condition("bound violated", limit < left),
+        Assumption(
+            "top eigenvector",
+            "v is an eigenvector of H with eigenvalue a",
+            "definition",
+            (Rule("eigen", (u,), Inner(u, H(v)).equals(a * Inner(u, v))),),
+        ),
+        Condition("v is a unit vector", norm2(v).equals(1)),
+        Assumption(
+            "bottom eigenpair",
+            "w is an eigenvector of the symmetric operator E M_b for its smallest eigenvalue λ",
+            "spectral theorem in finite dimension",
+            (
+                Rule("eigen", (u,), Mean(Inner(u, st.stepped(w))).equals(eigenvalue * Inner(u, w))),
+                Rule("rayleigh", (u,), eigenvalue * norm2(u) <= Mean(Inner(u, st.stepped(u)))),
+            ),
+        ),
+        Condition("w is a unit vector", norm2(w).equals(1)),
+    ),
+    divisors=(Fact("step > 0"),),
+    proof=(
+        Lemma(
+            "growth rate",
+            scalar(1) < growth,
+            times(Fact("step > 0"), Fact("bound violated")),
+            "R - 1 = η(a(1 + ρa) - 2/η).",
+        ),
+        Lemma(
+            "second moment",
+            a**2 <= Mean(norm2(H_b(v))),
+            add(
+                MeanOf(Norm(H_b(v) - a * v)),
+                Multiple(-2 * a, v_is_eigenvector),
+                Multiple(-(a**2), v_is_unit),
+            ),
+            "The variance of H_b v is non-negative (Jensen).",
+        ),
+        Lemma(
+            "eigenvalue",
+            eigenvalue <= -growth,
+            add(
+                Instance("bottom eigenpair", "rayleigh", (v,)),
+                Multiple(1 - eigenvalue - st.eta * a, v_is_unit),
+                Multiple(-st.eta, v_is_eigenvector),
+                times(Fact("step > 0"), Fact("radius >= 0"), Fact("second moment")),
+            ),
+            "Rayleigh's quotient of E M_b at v is at most 1 - ηa - ηρa² = -R.",
+        ),
+        Lemma(
+            "squared eigenvalue",
+            growth**2 <= eigenvalue**2,
+            times(Fact("eigenvalue"), add(Fact("eigenvalue"), times(number(2), growth_positive))),
+            "λ ≤ -R < 0.",
+        ),
+        Lemma(
+            "mean dynamics",
+            Mean(Inner(w, Dynamics(SAM, H, w).step())).equals(eigenvalue * coordinate),
+            Instance("bottom eigenpair", "eigen", (x,)),
+            "E M_b is symmetric, so w is also a left eigenvector.",
+        ),
+        Lemma(
+            "growth of the mean",
+            (growth**2) ** Time() <= now**2,
+            Induction(
+                base=add(
+                    Multiple(first + norm2(w), Start(coordinate)),
+                    Multiple(-1 - norm2(w), w_is_unit),
+                ),
+                step=add(
+                    Multiple(later + eigenvalue * now, Tower(coordinate, NOW)),
+                    Multiple(-later - eigenvalue * now, AlongOf(Fact("mean dynamics"), NOW)),
+                    times(Square(eigenvalue), Fact("induction")),
+                    times(Fact("squared eigenvalue"), PowerOf(Square(growth), NOW)),
+                ),
+            ),
+            "Started at w, E<w, x_t> = λ^t.",
+        ),
+        Lemma(
+            "divergence",
+            (growth**2) ** Time() <= Along(norm2(x), Time()),
+            add(
+                Fact("growth of the mean"),
+                AlongOf(Norm(x - now * w), NOW),
+                Multiple(now**2, w_is_unit),
+            ),
+            "E|x_t|² ≥ (E<w, x_t>)², the variance being non-negative.",
+        ),
+    ),
+    conclusion=("growth rate", "divergence"),
+    quantities=(
+        Quantity("left", left, "what the bound bounds"),
+        Quantity("limit", limit, "the bound"),
+        Quantity("growth", growth, "R: the mean-square growth per step is at least R²"),
+    ),
+)

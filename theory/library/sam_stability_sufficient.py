@@ -1,0 +1,67 @@
+"""SAM's one-step stability condition: its matrix is E M_b², and the condition suffices."""
+
+from __future__ import annotations
+
+from theory.building import geometric_decay, number
+from theory.certificates import ZERO as NOTHING
+from theory.certificates import Instance
+from theory.expressions.terms import Along, Inner, Mean, Named, Time, norm2
+from theory.library import _stability as st
+from theory.notation import x, x_0
+from theory.statements import Attribution, Kind, Lemma, Source, Theorem
+
+v = Named("v")
+
+EXPANSION = Theorem(
+    id="sam-stability-expansion",
+    title="The published stability matrix is exactly E M_b²",
+    statement=(
+        "With M_b = I - ηH_b - ηρH_b², E M_b² = (I - ηH - ηρH²)² + η(η - 2ρ)(E H_b² - H²) "
+        "+ 2η²ρ(E H_b³ - H³) + η²ρ²(E H_b⁴ - H⁴), as an identity of symmetric operators."
+    ),
+    source=Source(st.SAM_PAPER, "linear stability theorem, proof", Attribution.RECONSTRUCTED),
+    kind=Kind.IDENTITY,
+    dynamics=st.linearised,
+    hypotheses=(),
+    divisors=(),
+    proof=(
+        Lemma(
+            "expansion",
+            Mean(Inner(st.stepped(v), st.stepped(st.u))).equals(st.published_form(v, st.u)),
+            NOTHING,
+            "Expand in noncommuting words; E H_b = H.",
+        ),
+    ),
+    conclusion=("expansion",),
+)
+
+SUFFICIENT = Theorem(
+    id="sam-stability-sufficient",
+    title="The one-step condition makes a minimum linearly stable for SAM",
+    statement=(
+        "If λ_max of the published matrix is at most 1, the linearised dynamics x⁺ = M_b x "
+        "satisfies E|x_t|² ≤ |x_0|² for every t. Neither H_b ⪰ 0 nor η ≥ 2ρ is needed."
+    ),
+    source=Source(st.SAM_PAPER, "linear stability theorem", Attribution.RECONSTRUCTED),
+    kind=Kind.SUFFICIENT,
+    dynamics=st.linearised,
+    hypotheses=(st.SUFFICIENT,),
+    divisors=(),
+    proof=(
+        Lemma(
+            "one step",
+            Mean(norm2(st.linearised.step())) <= norm2(x),
+            Instance("one-step condition", "at", (x,)),
+            "The matrix of the condition is E M_b².",
+        ),
+        Lemma(
+            "stability",
+            Along(norm2(x), Time()) <= norm2(x_0),
+            geometric_decay(norm2(x), number(1), "one step"),
+            "Induction on t by the tower rule.",
+        ),
+    ),
+    conclusion=("stability",),
+)
+
+THEOREMS = (EXPANSION, SUFFICIENT)

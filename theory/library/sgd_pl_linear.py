@@ -1,0 +1,138 @@
+"""SGD converges linearly under smoothness, interpolation and the PL condition."""
+
+from __future__ import annotations
+
+from theory.algorithms import SGD
+from theory.assumptions import ZERO, polyak_lojasiewicz
+from theory.building import add, geometric_decay, positive, times
+from theory.certificates import ZERO as NOTHING
+from theory.certificates import Cone, Fact, Instance, Invert, MeanOf, Square
+from theory.expressions.terms import (
+    Along,
+    Inner,
+    Mean,
+    Scalar,
+    Time,
+    Value,
+    norm2,
+    substitute,
+)
+from theory.library import _pl as pl
+from theory.notation import L, beta, f, mu, step_size, x, x_0
+from theory.statements import (
+    Attribution,
+    Condition,
+    Dynamics,
+    Kind,
+    Lemma,
+    Quantity,
+    Source,
+    Theorem,
+)
+
+dynamics = Dynamics(SGD, f, x_0)
+after = dynamics.step()
+
+factor = 1 - 2 * step_size * mu + L * beta * step_size**2
+best_step_size = mu / (L * beta)
+best_factor = 1 - mu * best_step_size
+
+
+def known(tree: Scalar | int) -> Cone:
+    """A cone for a scalar whose sign shows."""
+    return positive(tree, pl.KNOWN | {mu: "mu > 0"})
+
+
+descent = Lemma(
+    "descent",
+    Value(f, after) <= pl.loss - step_size * Inner(pl.G, pl.g) + L / 2 * step_size**2 * norm2(pl.g),
+    Instance("smooth mean", "descent", (x, after)),
+    "The descent lemma for f between x and x⁺.",
+)
+one_step = Lemma(
+    "one step",
+    Mean(Value(f, after)) <= factor * pl.loss,
+    add(
+        MeanOf(Fact("descent")),
+        times(known(step_size), Fact("gradient dominates")),
+        times(known(L * step_size**2 / 2), Fact("mean self-bounding")),
+    ),
+    "Average the descent lemma, then bound both gradient terms by the loss.",
+)
+nonnegative_factor = Lemma(
+    "the factor is non-negative",
+    factor >= ZERO,
+    times(
+        Invert(known(L * beta)),
+        add(
+            Square(L * beta * step_size - mu),
+            times(known(L), Fact("L <= beta")),
+            pl.at_least_square(known(L), known(mu), Fact("PL <= L")),
+        ),
+    ),
+    "Complete the square in η; μ ≤ L ≤ β.",
+)
+rate = Lemma(
+    "rate",
+    Along(pl.loss, Time()) <= factor ** Time() * Value(f, x_0),
+    geometric_decay(pl.loss, Fact("the factor is non-negative"), "one step"),
+    "Induction on t by the tower rule.",
+)
+optimal = Lemma(
+    "the best step size",
+    substitute(factor, step_size, best_step_size) <= factor,
+    times(known(L * beta), Square(step_size - best_step_size)),
+    "The factor is a parabola in η.",
+)
+optimal_value = Lemma(
+    "the best factor",
+    substitute(factor, step_size, best_step_size).equals(best_factor),
+    NOTHING,
+    "Insert η = μ/(Lβ).",
+)
+
+THEOREM = Theorem(
+    id="sgd-pl-linear",
+    title="SGD contracts the loss under interpolation and PL",
+    statement=(
+        "Let every f_b be β-smooth, f = E f_b be L-smooth and PL (convention PL-half), and let one "
+        "point make every f_b zero. Then SGD satisfies E f(x⁺) ≤ (1 - 2ημ + Lβη²) f(x), hence "
+        "E f(x_t) ≤ (1 - 2ημ + Lβη²)^t f(x_0); the best step size is μ/(Lβ)."
+    ),
+    source=Source(
+        "Bassily, Belkin, Ma 2018, On exponential convergence of SGD in non-convex "
+        "over-parametrized learning",
+        "Theorem 1, batch size 1",
+        Attribution.RECONSTRUCTED,
+    ),
+    kind=Kind.UPPER_BOUND,
+    dynamics=dynamics,
+    hypotheses=(
+        pl.smooth_samples("descent"),
+        pl.SMOOTH_MEAN,
+        pl.INTERPOLATION,
+        polyak_lojasiewicz("PL", f, mu, "half"),
+        pl.BETA_POSITIVE,
+        pl.L_POSITIVE,
+        Condition("mu > 0", mu > ZERO),
+        pl.STEP,
+        *pl.constants_ordered(mu),
+    ),
+    divisors=(known(beta), known(L * beta)),
+    proof=(
+        *pl.self_bounding(),
+        pl.gradient_dominates(mu, 2),
+        descent,
+        one_step,
+        nonnegative_factor,
+        rate,
+        optimal,
+        optimal_value,
+    ),
+    conclusion=("one step", "rate", "the best step size", "the best factor"),
+    quantities=(
+        Quantity("factor", factor, "one-step contraction of the expected loss"),
+        Quantity("best_step_size", best_step_size, "step size with the smallest factor"),
+        Quantity("best_factor", best_factor, "the smallest factor"),
+    ),
+)
