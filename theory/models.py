@@ -1,0 +1,234 @@
+r"""Concrete instances: finite samples of quadratics, on which any statement can be evaluated.
+
+A `Model` gives every symbol of a statement a value: parameters, vectors in $\mathbb Q^d$, and for
+each of $n$ equally likely samples a matrix $A_b$, with $f_b(x) = \tfrac12 x^{\mathsf T} A_b x$ and
+$H_b = A_b$ (the minimum is at the origin).  All entries are `fractions.Fraction` and the evaluation
+is exact: a model in which all hypotheses hold shows that they do not contradict each other, and one
+in which besides that a claim fails refutes the claim.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from theory.expressions import terms as T
+from theory.statements import ITERATE, Assumption, Condition, Dynamics, Hypothesis, Theorem
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A value for every symbol.
+
+    Attributes:
+        parameters: the parameters by name.
+        vectors: the named vectors, each of shape (d,).
+        curvatures: the matrices A_b, shape (n, d, d), symmetric; every function and operator of
+            the statement is made of them.
+        time: the value of t.
+        dynamics: what `Along` runs on, if it occurs.
+    """
+
+    parameters: Mapping[str, Any]
+    vectors: Mapping[str, Array]
+    curvatures: Array
+    time: int = 0
+    dynamics: Dynamics | None = None
+
+    def scalar(self, tree: T.Scalar) -> Array:
+        """The value of a scalar expression: shape (), or (n,) if it depends on the sample.
+
+        Raises:
+            ZeroDivisionError: for a division by zero in exact arithmetic.
+            KeyError: for a symbol that has no value here.
+        """
+        match tree:
+            case T.Const(value):
+                return np.asarray(value)
+            case T.Param(name):
+                return np.asarray(self.parameters[name])
+            case T.Sum(parts):
+                total = np.asarray(Fraction(0))
+                for part in parts:
+                    total = np.asarray(total + self.scalar(part))
+                return total
+            case T.Product(parts):
+                product = np.asarray(Fraction(1))
+                for part in parts:
+                    product = np.asarray(product * self.scalar(part))
+                return product
+            case T.Quotient(numerator, divisor):
+                return np.asarray(self.scalar(numerator) / self.scalar(divisor))
+            case T.Power(base, exponent):
+                return np.asarray(self.scalar(base) ** self._at(exponent))
+            case T.Inner(left, right):
+                return np.asarray((self.vector(left) * self.vector(right)).sum(-1))
+            case T.Value(function, point):
+                at = self.vector(point)
+                return np.asarray((at * self._apply(function.sampled, at)).sum(-1) / 2)
+            case T.Mean(argument):
+                inside = self.scalar(argument)
+                return inside if inside.ndim == 0 else np.asarray(inside.sum(0) / len(inside))
+            case T.Along(argument, time):
+                return self._along(argument, self._at(time))
+        raise TypeError(f"not a scalar: {tree!r}")
+
+    def vector(self, tree: T.Vector) -> Array:
+        """The value of a vector expression: shape (d,), or (n, d) if it depends on the sample."""
+        match tree:
+            case T.Named(name):
+                return self.vectors[name]
+            case T.Gradient(function, point):
+                return self._apply(function.sampled, self.vector(point))
+            case T.Apply(operator, vector):
+                return self._apply(operator.sampled, self.vector(vector))
+            case T.VectorSum(parts):
+                result = self.vector(parts[0])
+                for part in parts[1:]:
+                    result = result + self.vector(part)
+                return result
+            case T.Scale(coefficient, vector):
+                return np.asarray(self.scalar(coefficient)[..., None] * self.vector(vector))
+        raise TypeError(f"not a vector: {tree!r}")
+
+    def holds(self, relation: T.Relation) -> bool:
+        """Whether a relation holds, for every sample if it depends on the sample."""
+        slack = self.scalar(relation.slack)
+        if relation.sign == "==":
+            return bool(np.all(slack == 0))
+        return bool(np.all(slack > 0 if relation.sign == "<" else slack >= 0))
+
+    def satisfies(self, hypothesis: Hypothesis) -> bool:
+        """Whether a hypothesis holds; a rule is checked for all vectors, as a quadratic form.
+
+        Raises:
+            ValueError: for a rule that is not quadratic in its variables.
+        """
+        if isinstance(hypothesis, Condition):
+            return self.holds(hypothesis.relation)
+        return all(self._holds_everywhere(hypothesis, i) for i in range(len(hypothesis.rules)))
+
+    def _holds_everywhere(self, assumption: Assumption, index: int) -> bool:
+        rule = assumption.rules[index]
+        names = [variable.name for variable in rule.variables]
+        size = len(names) * self.curvatures.shape[-1]
+
+        def slack(point: Array) -> Array:
+            pieces = np.split(point, len(names)) if names else []
+            put = replace(self, vectors={**self.vectors, **dict(zip(names, pieces, strict=True))})
+            return np.atleast_1d(put.scalar(rule.relation.slack))
+
+        forms = quadratic_forms(slack, size)
+        if rule.relation.sign == "==":
+            return all(not np.any(form) for form in forms)
+        if rule.relation.sign == "<":
+            raise ValueError(f"rule {rule.name!r} is strict, and strict rules cannot be checked")
+        return all(is_positive_semidefinite(form) for form in forms)
+
+    def _at(self, time: int | T.Time) -> int:
+        if isinstance(time, int):
+            return time
+        return time.shift + (self.time if time.symbolic else 0)
+
+    def _apply(self, sampled: bool, vector: Array) -> Array:
+        matrices = self.curvatures
+        if not sampled:
+            matrices = matrices.sum(0) / len(matrices)
+        return np.asarray((matrices @ vector[..., None])[..., 0])
+
+    def _along(self, argument: T.Scalar, steps: int) -> Array:
+        """Enumerate all n^t sample sequences."""
+        if self.dynamics is None:
+            raise ValueError("a trajectory needs the dynamics of the theorem")
+        step = self.dynamics.step()
+        points = [self.vector(self.dynamics.start)]
+        for _ in range(steps):
+            moved = (self._put(point).vector(step) for point in points)
+            points = list(itertools.chain.from_iterable(np.atleast_2d(m) for m in moved))
+        values = [self._put(point).scalar(argument) for point in points]
+        return np.asarray(sum(values[1:], start=values[0]) / len(values))
+
+    def _put(self, point: Array) -> Model:
+        return replace(self, vectors={**self.vectors, ITERATE.name: point})
+
+
+def quadratic_forms(function: Callable[[Array], Array], size: int) -> list[Array]:
+    """The symmetric matrices Q with function(z)_i = (1, z)' Q_i (1, z), by interpolation.
+
+    Raises:
+        ValueError: if the function is not quadratic.
+    """
+    zero, half = rational([0] * size), Fraction(1, 2)
+
+    def at(*indices: int, scale: int = 1) -> Array:
+        point = zero.copy()
+        for i in indices:
+            point[i] = point[i] + scale
+        return np.asarray(function(point))
+
+    base = at()
+    plus = [at(i) for i in range(size)]
+    minus = [at(i, scale=-1) for i in range(size)]
+    forms = np.empty((len(base), size + 1, size + 1), dtype=object)
+    forms[:, 0, 0] = base
+    for i in range(size):
+        forms[:, 0, i + 1] = forms[:, i + 1, 0] = (plus[i] - minus[i]) * (half * half)
+        forms[:, i + 1, i + 1] = (plus[i] + minus[i]) * half - base
+        for j in range(i):
+            mixed = (at(i, j) - plus[i] - plus[j] + base) * half
+            forms[:, i + 1, j + 1] = forms[:, j + 1, i + 1] = mixed
+    probe = zero + np.arange(2, size + 2)
+    lifted = np.concatenate([rational([1]), probe])
+    if np.any(function(probe) != np.array([lifted @ form @ lifted for form in forms])):
+        raise ValueError("the rule is not quadratic in its variables")
+    return list(forms)
+
+
+def is_positive_semidefinite(matrix: Array) -> bool:
+    """Whether a symmetric rational matrix is positive semidefinite, by exact elimination."""
+    rows: list[list[Any]] = [list(row) for row in matrix]
+    while rows:
+        pivot = rows[0][0]
+        if pivot < 0 or (pivot == 0 and any(entry != 0 for entry in rows[0])):
+            return False
+        rest = [row[1:] for row in rows[1:]]
+        if pivot != 0:
+            first = rows[0][1:]
+            rest = [
+                [entry - row[0] * first[j] / pivot for j, entry in enumerate(row[1:])]
+                for row in rows[1:]
+            ]
+        rows = rest
+    return True
+
+
+def rational(matrices: Sequence[Any]) -> Array:
+    """An object array of Fractions, from nested integers or Fractions."""
+    array = np.array(matrices, dtype=object)
+    return np.asarray(np.vectorize(Fraction, otypes=[object])(array))
+
+
+def failing_claims(model: Model, theorem: Theorem, times: Sequence[int] = (0, 1, 2)) -> list[str]:
+    """The conclusions that fail in a model at some of the given times."""
+    claims = {lemma.name: lemma.claim for lemma in theorem.proof}
+    put = replace(model, dynamics=theorem.dynamics)
+    return [
+        name
+        for name in theorem.conclusion
+        if not all(replace(put, time=t).holds(claims[name]) for t in times)
+    ]
+
+
+def refutes(model: Model, theorem: Theorem, times: Sequence[int] = (0, 1, 2)) -> bool:
+    """Whether all hypotheses hold in the model and some conclusion fails: exact for Fractions."""
+    return all(model.satisfies(h) for h in theorem.hypotheses) and bool(
+        failing_claims(model, theorem, times)
+    )
