@@ -1,0 +1,1 @@
+"""Measure on real problems what the theorems talk about."""

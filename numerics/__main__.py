@@ -1,0 +1,213 @@
+"""Command line: confront theorems with measurements; report on a network's exact Hessian."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy
+import torch
+from rich.console import Console
+from rich.table import Table
+
+import theory
+from numerics.cases import CASES, Comparison, MnistMlpCase, pick_device
+from numerics.progress import progress
+from numerics.report import report_of_network
+from numerics.verdicts import Outcome, Verdict
+from theory.statements import Theorem
+
+COLOURS = {Outcome.CONSISTENT: "green", Outcome.VIOLATED: "red", Outcome.INCONCLUSIVE: "yellow"}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's grammar."""
+    main = argparse.ArgumentParser(
+        prog="python -m numerics",
+        description="Measure what the theorems talk about.",
+        epilog="example: python -m numerics check sam-stability-s2 --problem mnist-mlp --json",
+    )
+    commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    check = commands.add_parser("check", help="theorem by problem: consistent or violated?")
+    check.add_argument("theorems", nargs="*", metavar="ID", help="default: all")
+    check.add_argument(
+        "--problem",
+        nargs="+",
+        default=list(CASES),
+        metavar="NAME",
+        help=f"from {', '.join(CASES)} (default: all)",
+    )
+    check.add_argument("--device", default="cpu", help="auto, cpu or cuda (default: cpu)")
+    check.add_argument("--seeds", type=int, default=5, metavar="N", help="trainings (default: 5)")
+    check.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    hessian = commands.add_parser("hessian", help="exact spectrum, moments and stability")
+    hessian.add_argument(
+        "--model", required=True, metavar="mlp:IN-...-OUT", help="e.g. mlp:49-24-10 (tanh)"
+    )
+    hessian.add_argument(
+        "--data", required=True, metavar="mnist:N[:POOL]|FILE.npz", help="e.g. mnist:60:4"
+    )
+    hessian.add_argument("--weights", metavar="FILE.pt", help="a state dict (default: seed 0)")
+    hessian.add_argument("--loss", default="square", help="square or cross-entropy")
+    hessian.add_argument("--step-size", type=float, default=0.1)
+    hessian.add_argument("--radius", type=float, default=0.0)
+    hessian.add_argument("--batch-size", type=int, default=1)
+    hessian.add_argument("--device", default="cpu", help="auto, cpu or cuda (default: cpu)")
+    hessian.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    return main
+
+
+def run_check(arguments: argparse.Namespace) -> int:
+    """The command `check`."""
+    device = pick_device(arguments.device)
+    for name in arguments.problem:
+        if name not in CASES:
+            raise ValueError(f"unknown problem {name!r}: choose from {', '.join(CASES)}")
+    theorems = [theory.get(name) for name in arguments.theorems] or list(theory.load().values())
+    started = time.perf_counter()
+    cases = [CASES[name](device, arguments.seeds) for name in arguments.problem]
+    pairs = [(case, theorem) for case in cases for theorem in theorems]
+    verdicts = [
+        case.confront(theorem) for case, theorem in progress(pairs, "theorems against measurements")
+    ]
+    comparisons = [
+        comparison
+        for case in cases
+        if isinstance(case, MnistMlpCase)
+        for comparison in case.comparisons()
+    ]
+    seconds = time.perf_counter() - started
+    if arguments.json:
+        print(as_json(verdicts, comparisons, device, arguments.seeds, seconds))
+    else:
+        show(verdicts, comparisons, theorems, seconds)
+    return 1 if any(v.outcome is Outcome.VIOLATED for v in verdicts) else 0
+
+
+def as_json(
+    verdicts: Sequence[Verdict],
+    comparisons: Sequence[Comparison],
+    device: str,
+    seeds: int,
+    seconds: float,
+) -> str:
+    """The document that `check --json` prints."""
+    document = {
+        "version": theory.__version__,
+        "device": device,
+        "dtype": "float64",
+        "seeds": list(range(seeds)),
+        "packages": {"torch": torch.__version__, "numpy": numpy.__version__},
+        "verdicts": [asdict(verdict) for verdict in verdicts],
+        "comparisons": [asdict(comparison) for comparison in comparisons],
+        "seconds": round(seconds, 2),
+    }
+    return json.dumps(document, ensure_ascii=False, indent=2, default=float)
+
+
+def show(
+    verdicts: Sequence[Verdict],
+    comparisons: Sequence[Comparison],
+    theorems: Sequence[Theorem],
+    seconds: float,
+) -> None:
+    """The verdicts for a terminal: one row for each theorem, one column for each problem."""
+    out = Console()
+    problems = list(dict.fromkeys(verdict.problem for verdict in verdicts))
+    table = Table(title="Theorems against measurements", title_justify="left")
+    for heading in ("theorem", *(problem.replace("-", "\n", 1) for problem in problems)):
+        table.add_column(heading, overflow="fold")
+    cell = {(verdict.theorem, verdict.problem): verdict for verdict in verdicts}
+    notes = list(dict.fromkeys(verdict.reason for verdict in verdicts if verdict.reason))
+    for theorem in theorems:
+        row = (describe(cell[theorem.id, problem], notes) for problem in problems)
+        table.add_row(theorem.id, *row)
+    out.print(table)
+    for number, note in enumerate(notes, start=1):
+        out.print(f"  [{number}] {note}", markup=False)
+    if comparisons:
+        out.print(comparison_table(comparisons))
+    counts = {outcome: sum(v.outcome is outcome for v in verdicts) for outcome in Outcome}
+    said = ", ".join(f"{count} {outcome.value}" for outcome, count in counts.items())
+    out.print(f"{len(verdicts)} verdicts: {said} ({seconds:.0f} s)")
+
+
+def describe(verdict: Verdict, notes: Sequence[str]) -> str:
+    """One verdict in a table; its reason, if it has one, stands below the table."""
+    text = f"[{COLOURS[verdict.outcome]}]{verdict.outcome.value}[/]"
+    if verdict.reason:
+        text += f" \\[{notes.index(verdict.reason) + 1}]"
+    return text if verdict.slack is None else f"{text}\nslack {verdict.slack:.1e}"
+
+
+def comparison_table(comparisons: Sequence[Comparison]) -> Table:
+    """SAM's minima relative to SGD's."""
+    first = comparisons[0]
+    table = Table(
+        title=f"Relative to SGD's minima at training loss {first.training_loss:g}, "
+        f"paired over {first.ratio.pairs} seeds, {first.ratio.confidence:.0%} intervals",
+        title_justify="left",
+    )
+    quantities = list(dict.fromkeys(c.quantity for c in comparisons))
+    for heading in ("minima of", *quantities):
+        table.add_column(heading)
+    for name in dict.fromkeys(c.algorithm for c in comparisons):
+        ratios = [c.ratio for c in comparisons if c.algorithm == name]
+        table.add_row(name, *(f"{r.ratio:.2f} \\[{r.low:.2f}, {r.high:.2f}]" for r in ratios))
+    return table
+
+
+def run_hessian(arguments: argparse.Namespace) -> int:
+    """The command `hessian`."""
+    report = report_of_network(
+        model=arguments.model,
+        data=arguments.data,
+        weights=arguments.weights,
+        loss=arguments.loss,
+        step_size=arguments.step_size,
+        radius=arguments.radius,
+        batch_size=arguments.batch_size,
+        device=pick_device(arguments.device),
+    )
+    if arguments.json:
+        print(json.dumps(report, ensure_ascii=False, indent=2))
+        return 0
+    table = Table(title=f"{arguments.model} on {arguments.data}", title_justify="left")
+    table.add_column("quantity")
+    table.add_column("value")
+    for name, number in flatten(report):
+        table.add_row(name, f"{number:.6g}" if isinstance(number, float) else str(number))
+    Console().print(table)
+    return 0
+
+
+def flatten(report: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Nested entries as rows."""
+    rows: list[tuple[str, Any]] = []
+    for name, entry in report.items():
+        if isinstance(entry, dict):
+            rows += flatten(entry, f"{prefix}{name}: ")
+        elif not isinstance(entry, list):
+            rows.append((prefix + name, entry))
+    return rows
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line: 0 nothing violated, 1 something violated, 2 bad input."""
+    arguments = parser().parse_args(argv)
+    try:
+        return run_check(arguments) if arguments.command == "check" else run_hessian(arguments)
+    except ValueError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

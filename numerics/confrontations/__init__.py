@@ -1,0 +1,1 @@
+"""Theorem by theorem, problem by problem: hypotheses established, claims measured."""

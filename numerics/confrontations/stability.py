@@ -1,0 +1,236 @@
+r"""Stability theorems at interpolating minima: exact Hessians against the theorems' own bounds.
+
+Everything happens in the joint range of the $H_b$.  Beyond it $M_b = I$ and nothing moves, so an
+eigenvalue 1 of $E M_b^2$ there is neither a reason for nor against stability.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from numpy.polynomial import Polynomial
+from torch import Tensor
+
+from numerics.hessians import (
+    Estimate,
+    Moments,
+    SampleHessians,
+    mean_square_map,
+    moments,
+    step_polynomial,
+)
+from numerics.hessians.batches import batch_mean_powers
+from numerics.hessians.spectra import extreme_eigenvalue
+from numerics.hessians.steps import combine_powers
+from numerics.verdicts import Point, Verdict, judge
+from theory.evaluate import evaluate, value
+from theory.expressions.terms import (
+    Apply,
+    Inner,
+    Mean,
+    Operator,
+    Product,
+    Scalar,
+    Scale,
+    Sum,
+    Vector,
+    VectorSum,
+)
+from theory.statements import Theorem
+
+__all__ = ["Site", "confront_expansion", "confront_moment", "confront_sharpness", "confront_step"]
+
+#: Step sizes as shares of 2/a, and radii as shares of the step size (below 1/2: see s_2).
+STEP_SHARES = (0.02, 0.1, 0.3, 0.6, 0.9, 1.1, 1.4)
+RADIUS_SHARES = (0.0, 0.1, 0.25, 0.4)
+#: Times at which E|x_t|² is computed, for the worst starting point.
+TIMES = (1, 2, 5, 10)
+#: What an identity may be off by, relative: four products with H_b of some thousand terms each.
+IDENTITY = 1e-11
+
+
+@dataclass(frozen=True)
+class Site:
+    """A minimum where the linearised dynamics is examined.
+
+    Attributes:
+        name: says which.
+        hessians: of every sample, in the joint range.
+        batch_size: samples in a batch, drawn without replacement.
+    """
+
+    name: str
+    hessians: SampleHessians
+    batch_size: int = 1
+
+    @cached_property
+    def powers(self) -> tuple[Tensor, ...]:
+        r"""$E[H_B^k]$ for k = 1, 2, 3, 4."""
+        return tuple(batch_mean_powers(self.hessians, self.batch_size))
+
+    @cached_property
+    def moments(self) -> Moments:
+        """Sharpness and non-uniformity."""
+        return moments(self.hessians, batch_size=self.batch_size, method="dense")
+
+    @cached_property
+    def admitted(self) -> tuple[tuple[float, float], ...]:
+        r"""The settings where the one-step condition $\lambda_{\max}(E M_B^2) \le 1$ holds."""
+        return tuple(s for s in self.settings() if self.step_second_moment(*s).value <= 1)
+
+    def step_second_moment(self, step_size: float, radius: float) -> Estimate:
+        r"""$\lambda_{\max}(E M_B^2)$."""
+        step = Polynomial(step_polynomial(step_size, radius))
+        matrix, scale = combine_powers(self.powers, step**2)
+        return extreme_eigenvalue(matrix, scale=scale)
+
+    def settings(self) -> Iterator[tuple[float, float]]:
+        """Step sizes and radii on both sides of the edge of stability."""
+        for share in STEP_SHARES:
+            step_size = share * 2 / self.moments.sharpness
+            for of_step in RADIUS_SHARES:
+                yield step_size, of_step * step_size
+
+    def where(self, step_size: float, radius: float, **more: float) -> dict[str, float | str]:
+        """A setting as it is reported."""
+        site: dict[str, float | str] = {"minimum": self.name, "batch_size": self.batch_size}
+        return {**site, "step_size": step_size, "radius": radius, **more}
+
+
+def confront_expansion(theorem: Theorem, problem: str, sites: Iterable[Site]) -> Verdict:
+    """Both sides of the identity at one random vector, the difference relative to their size."""
+    return judge(
+        theorem.id,
+        problem,
+        "both sides of the identity at a random vector, relative difference",
+        (point for site in sites for point in expansion_points(theorem, site)),
+    )
+
+
+def expansion_points(theorem: Theorem, site: Site) -> Iterator[Point]:
+    """The theorem's own expressions, every inner product in them measured sample by sample."""
+    claim = theorem.proof[-1].claim
+    generator = torch.Generator().manual_seed(0)
+    vector = torch.randn(site.hessians.size, generator=generator, dtype=torch.float64)
+    for step_size, radius in site.settings():
+        at = Evaluator(site.hessians, vector, {"step_size": step_size, "radius": radius})
+        left, right = float(at.scalar(claim.left)), float(at.scalar(claim.right))
+        scale = max(abs(left), abs(right))
+        yield Point(abs(left - right) / scale, IDENTITY, 0.0, site.where(step_size, radius))
+
+
+class Evaluator:
+    """Evaluates the expressions of a statement on measured Hessians, one vector for every name."""
+
+    def __init__(self, hessians: SampleHessians, vector: Tensor, given: dict[str, float]) -> None:
+        self.hessians, self.named, self.given = hessians, vector, given
+
+    def scalar(self, tree: Scalar) -> Tensor:
+        """A number, or one for every sample."""
+        match tree:
+            case Mean(argument):
+                return self.scalar(argument).mean()
+            case Inner(left, right):
+                return (self.vector(left) * self.vector(right)).sum(-1)
+            case Sum(parts):
+                return torch.stack(torch.broadcast_tensors(*map(self.scalar, parts))).sum(0)
+            case Product(parts):
+                return torch.stack(torch.broadcast_tensors(*map(self.scalar, parts))).prod(0)
+        return torch.as_tensor(value(tree, **self.given))
+
+    def vector(self, tree: Vector) -> Tensor:
+        """A vector, or one for every sample."""
+        match tree:
+            case Scale(coefficient, inner):
+                return self.scalar(coefficient) * self.vector(inner)
+            case VectorSum(parts):
+                return torch.stack(torch.broadcast_tensors(*map(self.vector, parts))).sum(0)
+            case Apply(operator, inner):
+                return self.apply(operator, self.vector(inner))
+        return self.named
+
+    def apply(self, operator: Operator, vector: Tensor) -> Tensor:
+        """H to one vector, or H_b to one vector or to each sample's own."""
+        if not operator.sampled:
+            return self.hessians.mean_matvec(vector.mT).mT
+        if vector.ndim == 1:
+            return self.hessians.matvec(vector)
+        return torch.diagonal(self.hessians.matvec(vector.mT), dim1=0, dim2=2).mT
+
+
+def confront_step(theorem: Theorem, problem: str, sites: Iterable[Site]) -> Verdict:
+    r"""Where the one-step condition holds, $E\|x_t\|^2 \le \|x_0\|^2$ for the worst start."""
+    return judge(
+        theorem.id,
+        problem,
+        f"exact E|x_t|² at t in {TIMES}, for the worst unit start, where the condition holds",
+        (point for site in sites for point in step_points(site)),
+    )
+
+
+def step_points(site: Site) -> Iterator[Point]:
+    """The largest eigenvalues of T^t(I), T the mean-square map."""
+    for step_size, radius in site.admitted:
+        for time, growth in worst_growth(site, step_size, radius):
+            yield Point(growth.value, 1.0, growth.error, site.where(step_size, radius, t=time))
+
+
+def worst_growth(site: Site, step_size: float, radius: float) -> Iterator[tuple[int, Estimate]]:
+    r"""$\max_{\|x_0\| = 1} E\|x_t\|^2 = \lambda_{\max}(T^t(I))$ at the chosen times."""
+    apply = mean_square_map(site.hessians, step_size, radius)
+    matrix = torch.eye(site.hessians.size, dtype=site.hessians.dtype)
+    for time in range(1, max(TIMES) + 1):
+        matrix = apply(matrix)
+        if time in TIMES:
+            yield time, extreme_eigenvalue(matrix, scale=time * float(matrix.norm()))
+
+
+def confront_sharpness(theorem: Theorem, problem: str, sites: Iterable[Site]) -> Verdict:
+    r"""Where $a(1 + \rho a) > 2/\eta$, $E\|x_t\|^2$ must grow at least like $R^{2t}$."""
+    return judge(
+        theorem.id,
+        problem,
+        f"R^(2t) against the exact worst E|x_t|² at t in {TIMES}, where the bound on a is violated",
+        (point for site in sites for point in sharpness_points(theorem, site)),
+    )
+
+
+def sharpness_points(theorem: Theorem, site: Site) -> Iterator[Point]:
+    """The proved growth against the exact one."""
+    a = site.moments.sharpness
+    for step_size, radius in site.settings():
+        growth = evaluate(theorem, "growth", a=a, step_size=step_size, radius=radius)
+        if not growth.covered:
+            continue
+        for time, worst in worst_growth(site, step_size, radius):
+            proved = float(growth.value) ** (2 * time)
+            # the error of a enters R^(2t) with the factor 2t
+            error = worst.error + 2 * time * proved * site.moments.sharpness_error / a
+            yield Point(proved, worst.value, error, site.where(step_size, radius, t=time))
+
+
+def confront_moment(theorem: Theorem, problem: str, sites: Iterable[Site]) -> Verdict:
+    r"""Where the one-step condition and $\eta \ge 2\rho$ hold, $s_k^k$ against its bound."""
+    order = int(theorem.id[-1])
+    return judge(
+        theorem.id,
+        problem,
+        f"s_{order}^{order} against its bound, where the one-step condition holds",
+        (point for site in sites for point in moment_points(theorem, order, site)),
+    )
+
+
+def moment_points(theorem: Theorem, order: int, site: Site) -> Iterator[Point]:
+    """The measured moment in the theorem's own left side, and its bound."""
+    claim = next(lemma.claim for lemma in theorem.proof if lemma.name == "moment bound")
+    s = float(getattr(site.moments, f"s{order}"))
+    s_error = float(getattr(site.moments, f"s{order}_error"))
+    power = float(value(claim.left, **{f"s_{order}": s}))
+    error = float(value(claim.left, **{f"s_{order}": s + s_error})) - power
+    for step_size, radius in site.admitted:
+        bound = evaluate(theorem, "bound", step_size=step_size, radius=radius)
+        if bound.covered:
+            yield Point(power, float(bound.value), error, site.where(step_size, radius))

@@ -1,0 +1,226 @@
+r"""Per-sample Hessians $H_i = U_i C_i U_i^\top$ and the averages that stability theory asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from numerics.checks import check_count, check_finite, check_nonempty
+from numerics.hessians.bases import Basis, ExplicitBasis, IdentityBasis
+from numerics.hessians.guards import check_memory
+
+__all__ = ["SampleHessians"]
+
+
+class SampleHessians:
+    r"""The symmetric matrices $H_1, \dots, H_n$, of size d, in factored form.
+
+    $H_i^k = U_i C_i (G_i C_i)^{k-1} U_i^\top$ with $G_i = U_i^\top U_i$: powers and polynomials
+    cost $r^3$ per sample, and averages one assembly of $n d^2$ multiplications per kind of column.
+    A batch is one sample, drawn uniformly: $E$ is the average over $i$.
+
+    Attributes:
+        basis: the columns $U_i$.
+        cores: $C_i$, symmetric, shape (n, r, r).
+        memory_limit: bytes that a dense result may take; None for the default of 4 GiB.
+    """
+
+    def __init__(self, basis: Basis, cores: Tensor, *, memory_limit: int | None = None) -> None:
+        expected = (basis.samples, basis.rank, basis.rank)
+        if cores.shape != expected:
+            raise ValueError(f"cores have shape {tuple(cores.shape)}: this basis needs {expected}")
+        self.basis = basis
+        self.cores = check_finite("per-sample Hessians", cores)
+        self.memory_limit = memory_limit
+        gram = basis.gram()
+        self._step = cores if gram is None else cores @ gram
+
+    @classmethod
+    def from_dense(cls, matrices: Tensor, *, memory_limit: int | None = None) -> SampleHessians:
+        r"""From explicit matrices.
+
+        Args:
+            matrices: $H_i$, shape (n, d, d), symmetric to $10^{-10}$ of the largest entry.
+            memory_limit: bytes that a dense result may take.
+
+        Raises:
+            ValueError: if the shape is another one, or an entry is not finite or not symmetric.
+        """
+        if matrices.ndim != 3 or matrices.shape[1] != matrices.shape[2]:
+            raise ValueError(f"matrices have shape {tuple(matrices.shape)}: give (n, d, d)")
+        check_finite("matrices", check_nonempty("matrices", matrices))
+        matrices = matrices.detach()
+        asymmetry = float((matrices - matrices.mT).abs().max())
+        if asymmetry > 1e-10 * float(matrices.abs().max()):
+            raise ValueError(f"matrices are asymmetric by {asymmetry:.3g}: symmetrise them")
+        basis = IdentityBasis(matrices.shape[0], matrices.shape[1])
+        return cls(basis, 0.5 * (matrices + matrices.mT), memory_limit=memory_limit)
+
+    @classmethod
+    def from_rank_one(cls, vectors: Tensor, *, memory_limit: int | None = None) -> SampleHessians:
+        r"""The least-squares case $H_i = a_i a_i^\top$.
+
+        Args:
+            vectors: $a_i$, shape (n, d).
+            memory_limit: bytes that a dense result may take.
+
+        Raises:
+            ValueError: if the shape is another one or an entry is not finite.
+        """
+        if vectors.ndim != 2:
+            raise ValueError(f"vectors have shape {tuple(vectors.shape)}: give (n, d)")
+        check_finite("vectors", check_nonempty("vectors", vectors))
+        basis = ExplicitBasis(vectors.detach().unsqueeze(2))
+        return cls(basis, vectors.new_ones(len(vectors), 1, 1), memory_limit=memory_limit)
+
+    @property
+    def samples(self) -> int:
+        """Number of samples n."""
+        return self.basis.samples
+
+    @property
+    def size(self) -> int:
+        """Number of parameters d."""
+        return self.basis.size
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the matrices."""
+        return self.cores.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Of the matrices."""
+        return self.cores.device
+
+    def power_cores(self, highest: int) -> Iterator[Tensor]:
+        r"""Cores of $H_i^k$ for $k = 1, \dots,$ `highest`, each of shape (n, r, r)."""
+        core = self.cores
+        for power in range(1, check_count("highest", highest) + 1):
+            if power > 1:
+                core = self._step @ core
+            yield core
+
+    def polynomial_core(self, coefficients: Sequence[float]) -> Tensor:
+        r"""Core of $\sum_{k \ge 1} c_k H_i^k$, shape (n, r, r); `coefficients[0]` is left out."""
+        if len(coefficients) < 2:
+            return torch.zeros_like(self.cores)
+        core = coefficients[-1] * self.cores
+        for coefficient in reversed(coefficients[1:-1]):
+            core = coefficient * self.cores + self._step @ core
+        return core
+
+    def matvec(self, vector: Tensor, power: int = 1) -> Tensor:
+        r"""$H_i^k v$ for every sample.
+
+        Args:
+            vector: shape (d,) or (d, m).
+            power: k, at least 1.
+
+        Returns:
+            Shape (n, d) or (n, d, m).
+        """
+        columns = self._columns(vector)
+        products = self.basis.expand_each(self._apply(columns, power))
+        return products.squeeze(2) if vector.ndim == 1 else products
+
+    def mean_matvec(self, vector: Tensor, power: int = 1) -> Tensor:
+        r"""$E[H_b^k]\,v$.
+
+        Args:
+            vector: shape (d,) or (d, m).
+            power: k, at least 1.
+
+        Returns:
+            The shape of `vector`.
+        """
+        product = self.basis.expand(self._apply(self._columns(vector), power)) / self.samples
+        return product.squeeze(1) if vector.ndim == 1 else product
+
+    def mean_power(self, power: int) -> Tensor:
+        r"""$E[H_b^k]$, dense, shape (d, d), symmetric.
+
+        Args:
+            power: k, at least 1.
+
+        Raises:
+            ValueError: if the matrix would not fit.
+        """
+        return self.mean_polynomial([0.0] * check_count("power", power) + [1.0])
+
+    def mean_powers(self, highest: int) -> Iterator[Tensor]:
+        r"""$E[H_b^k]$ for $k = 1, \dots,$ `highest`, dense, one after the other."""
+        self._check_dense()
+        for core in self.power_cores(highest):
+            yield self._mean(core)
+
+    def mean_polynomial(self, coefficients: Sequence[float]) -> Tensor:
+        r"""$E[\sum_k c_k H_b^k]$, dense, shape (d, d), symmetric.
+
+        Args:
+            coefficients: $c_0, c_1, \dots$
+
+        Raises:
+            ValueError: if the matrix would not fit.
+        """
+        self._check_dense()
+        mean = self._mean(self.polynomial_core(coefficients))
+        mean.diagonal().add_(coefficients[0])
+        return mean
+
+    def mean_congruence(self, matrix: Tensor, core: Tensor) -> Tensor:
+        r"""$E[K_b X K_b]$ for $K_i = U_i C_i U_i^\top$ with the given cores.
+
+        Args:
+            matrix: X, symmetric, shape (d, d).
+            core: $C_i$, shape (n, r, r), e.g. from `polynomial_core`.
+        """
+        inner = self.basis.project_each(self.basis.project(matrix).mT)
+        return self._mean(core @ inner @ core)
+
+    def restricted(self, directions: Tensor) -> SampleHessians:
+        r"""$V^\top H_i V$ for orthonormal columns $V$, shape (d, q); exact where V is invariant."""
+        basis: Basis
+        if isinstance(self.basis, IdentityBasis):
+            cores = directions.T @ self.cores @ directions
+            basis = IdentityBasis(self.samples, directions.shape[1])
+        else:
+            cores = self.cores
+            basis = ExplicitBasis(self.basis.project(directions).mT.contiguous())
+        return SampleHessians(basis, cores, memory_limit=self.memory_limit)
+
+    def to_dense(self) -> Tensor:
+        r"""Every $H_i$, shape (n, d, d).
+
+        Raises:
+            ValueError: if they would not fit.
+        """
+        what = f"storing {self.samples} Hessians of {self.size} x {self.size}"
+        needed = 2 * self.samples * self.size**2 * self.cores.element_size()
+        check_memory(what, needed, self.memory_limit, "use matvec or mean_power")
+        identity = torch.eye(self.size, dtype=self.dtype, device=self.device)
+        return self.matvec(identity)
+
+    def _columns(self, vector: Tensor) -> Tensor:
+        if vector.ndim not in (1, 2) or len(vector) != self.size:
+            raise ValueError(
+                f"vector has shape {tuple(vector.shape)}: give ({self.size},) or ({self.size}, m)"
+            )
+        return vector.unsqueeze(1) if vector.ndim == 1 else vector
+
+    def _apply(self, columns: Tensor, power: int) -> Tensor:
+        coefficients = self.cores @ self.basis.project(columns)
+        for _ in range(check_count("power", power) - 1):
+            coefficients = self._step @ coefficients
+        return coefficients
+
+    def _mean(self, core: Tensor) -> Tensor:
+        mean = self.basis.assemble(core) / self.samples
+        return 0.5 * (mean + mean.T)
+
+    def _check_dense(self) -> None:
+        what = f"a {self.size} x {self.size} matrix"
+        needed = 4 * self.size**2 * self.cores.element_size()
+        check_memory(what, needed, self.memory_limit, "use mean_matvec and Lanczos")

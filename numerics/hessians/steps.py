@@ -1,0 +1,232 @@
+r"""Averages of the linearised step $M_b$ over the samples, and its mean-square radius.
+
+The polynomial $M_b = p(H_b)$ is not typed here: `SamSpec.step` is run on polynomials in $t$ with
+the gradient $x \mapsto t x$, so that $p$ is whatever the one definition of the algorithm says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from numpy.polynomial import Polynomial
+from torch import Tensor
+
+from numerics.checks import check_nonnegative
+from numerics.hessians.batches import batch_mean_powers
+from numerics.hessians.guards import check_memory
+from numerics.hessians.samples import SampleHessians
+from numerics.hessians.spectra import Estimate, extreme_eigenvalue, lanczos_eigenvalue
+from theory.algorithms import SAM, SamSpec
+
+__all__ = [
+    "MeanSquareRadius",
+    "combine_powers",
+    "mean_square_map",
+    "mean_square_radius",
+    "step_mean_extremes",
+    "step_polynomial",
+    "step_second_moment",
+]
+
+_KRYLOV = 24
+"""Vectors that ARPACK keeps for one eigenvalue, plus work space."""
+
+
+@dataclass(frozen=True)
+class MeanSquareRadius:
+    r"""Spectral radius of $X \mapsto E[M_b X M_b]$ on symmetric matrices in the joint range.
+
+    Attributes:
+        value: the radius; at most 1 means mean-square stable (below 1: the part of the error that
+            any sample sees decays; the rest never moves).
+        error: eigenvalue residual in Frobenius norm plus round-off.
+        dimension: of the joint range of the $H_b$, where X lives.
+        step_size: $\eta$.
+        radius: $\rho$.
+    """
+
+    value: float
+    error: float
+    dimension: int
+    step_size: float
+    radius: float
+
+
+def step_polynomial(step_size: float, radius: float, spec: SamSpec = SAM) -> list[float]:
+    r"""Coefficients $c_0, c_1, \dots$ of $M = \sum_k c_k H^k$, the step linearised at a minimum.
+
+    Args:
+        step_size: $\eta \ge 0$.
+        radius: $\rho \ge 0$; 0 is SGD.
+        spec: an algorithm that is linear in the gradient and uses one batch per step.
+
+    Raises:
+        ValueError: if a number is negative or not finite, or the algorithm has no such polynomial.
+    """
+    check_nonnegative("step_size", step_size)
+    check_nonnegative("radius", radius)
+    if spec.perturbed and (spec.normalized or spec.fresh_batch):
+        raise ValueError(
+            f"{spec.name} is not a polynomial in one batch's Hessian: use SAM (unnormalised, same "
+            "batch) or SGD"
+        )
+    hessian = Polynomial([0.0, 1.0])
+    step = spec.step(Polynomial([1.0]), step_size, radius, lambda point: hessian * point)
+    return [float(c) for c in step.coef]
+
+
+def step_second_moment(
+    hessians: SampleHessians,
+    step_size: float,
+    radius: float,
+    spec: SamSpec = SAM,
+    *,
+    batch_size: int = 1,
+) -> Estimate:
+    r"""$\lambda_{\max}(E M_b^2)$: at most 1 is the sufficient condition for stability.
+
+    Args:
+        hessians: the per-sample Hessians.
+        step_size: $\eta$.
+        radius: $\rho$.
+        spec: the algorithm.
+        batch_size: samples in a batch b, drawn without replacement.
+
+    Raises:
+        ValueError: as `step_polynomial`, or if a dense matrix would not fit.
+    """
+    square = Polynomial(step_polynomial(step_size, radius, spec)) ** 2
+    matrix, scale = _mean(hessians, square, batch_size)
+    return extreme_eigenvalue(matrix, scale=scale)
+
+
+def step_mean_extremes(
+    hessians: SampleHessians,
+    step_size: float,
+    radius: float,
+    spec: SamSpec = SAM,
+    *,
+    batch_size: int = 1,
+) -> tuple[Estimate, Estimate]:
+    r"""$(\lambda_{\min}, \lambda_{\max})$ of $E M_b$: $-1$ and $1$ bound a stable mean.
+
+    Args:
+        hessians: the per-sample Hessians.
+        step_size: $\eta$.
+        radius: $\rho$.
+        spec: the algorithm.
+        batch_size: samples in a batch b, drawn without replacement.
+
+    Raises:
+        ValueError: as `step_second_moment`.
+    """
+    step = Polynomial(step_polynomial(step_size, radius, spec))
+    matrix, scale = _mean(hessians, step, batch_size)
+    return (
+        extreme_eigenvalue(matrix, smallest=True, scale=scale),
+        extreme_eigenvalue(matrix, scale=scale),
+    )
+
+
+def mean_square_radius(
+    hessians: SampleHessians,
+    step_size: float,
+    radius: float,
+    spec: SamSpec = SAM,
+    *,
+    range_tolerance: float = 1e-10,
+) -> MeanSquareRadius:
+    r"""Spectral radius of $T: X \mapsto E[M_b X M_b]$, the exact criterion of stability.
+
+    Each batch is one sample.  T is symmetric in the Frobenius inner product and maps the cone of
+    positive semidefinite matrices into itself, so its radius is its largest eigenvalue and has a
+    positive semidefinite eigenvector; Lanczos started at $X = I$ therefore cannot miss it.
+    Directions that no sample sees, where $M_b = I$, are removed first; mixed blocks cannot exceed
+    the square root of the radius inside.
+
+    Args:
+        hessians: the per-sample Hessians.
+        step_size: $\eta$.
+        radius: $\rho$.
+        spec: the algorithm.
+        range_tolerance: an eigenvalue of $E H_b^2$ below this share of the largest counts as zero.
+
+    Raises:
+        ValueError: as `step_polynomial`; if all Hessians vanish, memory does not suffice, or
+            Lanczos does not converge.
+    """
+    values, vectors = torch.linalg.eigh(hessians.mean_power(2))
+    kept = values > range_tolerance * values[-1]
+    dimension = int(kept.sum())
+    if not float(values[-1]) > 0:
+        raise ValueError("all per-sample Hessians are 0: every direction is neutral, radius 1")
+    check_memory(
+        f"Lanczos on {dimension} x {dimension} matrices",
+        (_KRYLOV * dimension**2 + hessians.samples * dimension * hessians.basis.rank)
+        * hessians.cores.element_size(),
+        hessians.memory_limit,
+        "use fewer parameters or the sufficient condition step_second_moment",
+    )
+    inside = hessians if dimension == hessians.size else hessians.restricted(vectors[:, kept])
+    identity = torch.eye(dimension, dtype=hessians.dtype, device=hessians.device)
+    top = lanczos_eigenvalue(mean_square_map(inside, step_size, radius, spec), identity)
+    return MeanSquareRadius(top.value, top.error, dimension, float(step_size), float(radius))
+
+
+def mean_square_map(
+    hessians: SampleHessians, step_size: float, radius: float, spec: SamSpec = SAM
+) -> Callable[[Tensor], Tensor]:
+    r"""The map $T: X \mapsto E[M_b X M_b]$ on symmetric matrices of shape (d, d).
+
+    Each batch is one sample.  $E\|x_t\|^2 = x_0^\top T^t(I) x_0$, and T is its own adjoint.
+
+    Args:
+        hessians: the per-sample Hessians.
+        step_size: $\eta$.
+        radius: $\rho$.
+        spec: the algorithm.
+
+    Raises:
+        ValueError: as `step_polynomial`.
+    """
+    step = step_polynomial(step_size, radius, spec)
+    core = hessians.polynomial_core(step)
+    drift = hessians.mean_polynomial([0.0, *step[1:]])
+
+    def apply(matrix: Tensor) -> Tensor:
+        symmetric = 0.5 * (matrix + matrix.T)
+        cross = drift @ symmetric
+        return symmetric + cross + cross.T + hessians.mean_congruence(symmetric, core)
+
+    return apply
+
+
+def combine_powers(powers: Iterable[Tensor], polynomial: Polynomial) -> tuple[Tensor, float]:
+    r"""The mean of a polynomial of a batch's Hessian, and the size of the terms that cancel in it.
+
+    Args:
+        powers: $E H_b, E H_b^2, \dots$, at least as many as the degree.
+        polynomial: $c_0 + c_1 t + \dots$
+
+    Returns:
+        $c_0 I + \sum_k c_k E H_b^k$ and $|c_0| + \sum_k |c_k| \|E H_b^k\|_F$, for round-off bounds.
+    """
+    constant, *others = (float(c) for c in polynomial.coef)
+    total, scale = None, abs(constant)
+    for coefficient, power in zip(others, powers, strict=False):
+        total = coefficient * power if total is None else total + coefficient * power
+        scale += abs(coefficient) * float(power.norm())
+    if total is None:
+        raise ValueError("a constant polynomial has no matrix: give at least degree 1")
+    total.diagonal().add_(constant)
+    return total, scale
+
+
+def _mean(
+    hessians: SampleHessians, polynomial: Polynomial, batch_size: int
+) -> tuple[Tensor, float]:
+    return combine_powers(
+        batch_mean_powers(hessians, batch_size, highest=polynomial.degree()), polynomial
+    )
