@@ -1,0 +1,1 @@
+"""Regenerate every figure from computed data."""

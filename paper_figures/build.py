@@ -1,0 +1,167 @@
+"""Turn a recipe into NAME.csv, NAME.pdf, NAME.png and the manifest NAME.json."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paper_figures import style
+from paper_figures.provenance import environment, sha256
+from paper_figures.recipes import Compute, Recipe
+from paper_figures.runs import Report, RunStore, atomic_write, execute
+from paper_figures.tables import from_csv, to_csv
+
+__all__ = ["Built", "build", "read_built", "redraw"]
+
+# Without these entries a file's bytes depend on what is drawn only, not on the time.
+_TIMELESS: dict[str, dict[str, Any]] = {
+    "pdf": {"CreationDate": None, "ModDate": None},
+    "png": {"Software": None},
+}
+
+
+@dataclass(frozen=True)
+class Built:
+    """What was written, and how many of its runs were computed and reused."""
+
+    name: str
+    folder: Path
+    computed: int
+    reused: int
+    seconds: float
+
+
+def build(
+    recipe: Recipe,
+    origin: str,
+    parameters: Mapping[str, Any],
+    *,
+    preset: str,
+    store: RunStore,
+    executor: Executor,
+    out: Path,
+    force: bool = False,
+) -> Built:
+    """Compute what is missing, then write the four files; on any failure none of them changes.
+
+    Args:
+        recipe: the figure.
+        origin: where it is defined, so that other processes find it (see `Compute`).
+        parameters: as `Recipe.parameters` gives them.
+        preset: the name they came from, for the manifest.
+        store: the finished runs.
+        executor: where missing runs are computed.
+        out: the folder of the four files.
+        force: compute again what is stored.
+
+    Raises:
+        RunFailed: if a computation failed.
+        ValueError: if the recipe's table or drawing is malformed.
+    """
+    start = time.perf_counter()
+    runs = recipe.runs(parameters)
+    version = recipe.version()
+    compute = Compute(origin, version)
+    report = execute(recipe.name, version, compute, runs, store, executor, force=force)
+    csv_text = to_csv(recipe.table(parameters, report.records))
+    drawings = _draw(recipe, csv_text)
+    seconds = time.perf_counter() - start
+    manifest = {
+        "figure": recipe.name,
+        "title": recipe.title,
+        "caption": recipe.caption,
+        "preset": preset,
+        "parameters": dict(parameters),
+        "code": version,
+        "computed": report.computed,
+        "reused": report.reused,
+        "seconds": seconds,
+        "runs": _provenance(recipe.name, report),
+    }
+    _write(out, recipe.name, csv_text, drawings, manifest)
+    return Built(recipe.name, out, report.computed, report.reused, seconds)
+
+
+def read_built(recipe: Recipe, out: Path) -> tuple[str, dict[str, Any]]:
+    """The CSV text and the manifest of a figure built before.
+
+    Raises:
+        ValueError: if one of them is missing or damaged, or the CSV is not the one built.
+    """
+    table, description = (out / f"{recipe.name}.{kind}" for kind in ("csv", "json"))
+    try:
+        csv_bytes = table.read_bytes()
+        manifest = json.loads(description.read_bytes())
+        recorded = manifest["files"][table.name]
+    except (OSError, ValueError, LookupError, TypeError):
+        raise ValueError(
+            f"{table} and its manifest are not both there to redraw: build {recipe.name} first"
+        ) from None
+    if sha256(csv_bytes) != recorded:
+        raise ValueError(f"{table} is not what was computed: build {recipe.name} again")
+    return csv_bytes.decode(), manifest
+
+
+def redraw(recipe: Recipe, out: Path) -> Built:
+    """Draw the CSV in `out` again; nothing is computed.
+
+    Raises:
+        ValueError: as `read_built`.
+    """
+    start = time.perf_counter()
+    csv_text, manifest = read_built(recipe, out)
+    _write(out, recipe.name, csv_text, _draw(recipe, csv_text), manifest)
+    return Built(recipe.name, out, 0, 0, time.perf_counter() - start)
+
+
+def _draw(recipe: Recipe, csv_text: str) -> dict[str, bytes]:
+    """The drawing in each format, from nothing but the CSV text."""
+    drawings: dict[str, bytes] = {}
+    with style.applied():
+        figure = recipe.draw(from_csv(csv_text))
+        for kind, metadata in _TIMELESS.items():
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=kind, metadata=metadata)
+            drawings[kind] = buffer.getvalue()
+    return drawings
+
+
+def _provenance(name: str, report: Report) -> list[dict[str, Any]]:
+    """What the manifest says of every run; the results themselves are in the CSV."""
+    described = []
+    for record in report.records:
+        if "device" not in record.result:
+            raise ValueError(f"figure {name}: compute must return a `device`, e.g. 'cpu'")
+        described.append(
+            {
+                "key": record.key,
+                **record.run.as_dict(),
+                "device": record.result["device"],
+                "seconds": record.seconds,
+                "environment": record.environment,
+            }
+        )
+    return described
+
+
+def _write(
+    out: Path,
+    name: str,
+    csv_text: str,
+    drawings: Mapping[str, bytes],
+    manifest: Mapping[str, Any],
+) -> None:
+    """Write each file atomically, the manifest with the digests of the others last."""
+    files = {f"{name}.csv": csv_text.encode()}
+    files |= {f"{name}.{kind}": data for kind, data in drawings.items()}
+    drawn_with = environment()
+    digests = {path: sha256(data) for path, data in files.items()}
+    text = json.dumps({**manifest, "drawn_with": drawn_with, "files": digests}, indent=1)
+    for path, data in {**files, f"{name}.json": text.encode()}.items():
+        atomic_write(out / path, data)

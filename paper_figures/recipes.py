@@ -1,0 +1,150 @@
+"""A figure is a recipe; the recipes are found, not listed."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from paper_figures.provenance import code_version
+from paper_figures.runs import Record, Run
+from paper_figures.tables import Row
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["PRESETS", "Compute", "Recipe", "discover", "load"]
+
+#: From seconds on any machine, over minutes on a laptop, to the published settings.
+PRESETS = ("smoke", "laptop", "paper")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One figure: what to compute, which table that gives, and how the table is drawn.
+
+    Attributes:
+        name: its identifier, also the name of its files.
+        title: one line for the list.
+        caption: what a reader of the paper needs to know, the algorithm and the data included.
+        presets: preset name -> parameters (JSON values), for each of `PRESETS`. Parameters that
+            hold `seeds` let the user choose them.
+        runs: parameters -> the computations needed.
+        compute: one of them -> named results; a top-level function. The result `device` says where
+            it was computed.
+        table: parameters and finished computations -> rows of one table.
+        draw: the rows, as read back from the CSV -> the figure. Nothing else may enter it.
+    """
+
+    name: str
+    title: str
+    caption: str
+    presets: Mapping[str, Mapping[str, Any]]
+    runs: Callable[[Mapping[str, Any]], Sequence[Run]]
+    compute: Callable[[Run], Mapping[str, Any]]
+    table: Callable[[Mapping[str, Any], Sequence[Record]], Sequence[Row]]
+    draw: Callable[[Sequence[Row]], Figure]
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier():
+            raise ValueError(f"figure name {self.name!r}: use letters, digits and underscores")
+        absent = [preset for preset in PRESETS if preset not in self.presets]
+        if absent:
+            raise ValueError(f"figure {self.name} has no preset {absent[0]!r}: add it")
+
+    def parameters(self, preset: str, seeds: Sequence[int] | None = None) -> dict[str, Any]:
+        """The parameters of a preset, with other seeds if these are given.
+
+        Raises:
+            ValueError: if the preset is unknown, a seed is negative, or the figure uses none.
+        """
+        if preset not in self.presets:
+            raise ValueError(f"preset {preset!r} is not known: use {', '.join(self.presets)}")
+        parameters = dict(self.presets[preset])
+        if seeds is not None:
+            if "seeds" not in parameters:
+                raise ValueError(f"figure {self.name} uses no seeds: leave --seed {seeds[0]} out")
+            if min(seeds) < 0:
+                raise ValueError(f"--seed {min(seeds)}: give integers from 0 on")
+            parameters["seeds"] = list(dict.fromkeys(seeds))
+        return parameters
+
+    def version(self) -> str:
+        """The version of the code that its runs depend on."""
+        return code_version(self.compute)
+
+
+@dataclass(frozen=True)
+class Compute:
+    """A recipe's `compute` that other processes can find again, also when a file defines it.
+
+    Attributes:
+        origin: a module name, or the path of a file.
+        version: what `Recipe.version` was when the build started.
+    """
+
+    origin: str
+    version: str
+
+    def __call__(self, run: Run) -> Mapping[str, Any]:
+        """Compute one run.
+
+        Raises:
+            RuntimeError: if this process found other code than the build started with.
+        """
+        return _checked(self.origin, self.version).compute(run)
+
+
+def discover() -> dict[str, str]:
+    """The figures of the package, name -> origin, in alphabetical order; imports none of them."""
+    package = importlib.import_module("paper_figures.figures")
+    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    return {name: f"{package.__name__}.{name}" for name in names if not name.startswith("_")}
+
+
+def load(origin: str) -> Recipe:
+    """The recipe `RECIPE` of a module, or of a Python file outside the package.
+
+    Raises:
+        ValueError: if there is no such file, or it defines no `RECIPE` of its own name.
+    """
+    path = Path(origin)
+    if path.suffix == ".py":
+        module, name = _load_file(path), path.stem
+    else:
+        module, name = importlib.import_module(origin), origin.rpartition(".")[2]
+    recipe = getattr(module, "RECIPE", None)
+    if not isinstance(recipe, Recipe) or recipe.name != name:
+        raise ValueError(f"{origin} defines no figure: give it RECIPE = Recipe({name!r}, ...)")
+    return recipe
+
+
+@functools.cache
+def _checked(origin: str, version: str) -> Recipe:
+    recipe = load(origin)
+    if recipe.version() != version:
+        raise RuntimeError(f"the code of figure {recipe.name} changed during the build: repeat it")
+    return recipe
+
+
+def _load_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise ValueError(f"figure file {path} does not exist: give the path of a Python file")
+    name = f"_figure_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    assert spec is not None and spec.loader is not None  # the suffix is .py
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise ValueError(f"figure file {path} cannot be loaded ({what}): repair it") from error
+    return module

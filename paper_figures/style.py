@@ -1,0 +1,133 @@
+"""One look for every figure: sizes for print, one colour for each algorithm.
+
+Colours are those of Okabe and Ito, told apart under every common colour-vision deficiency; each
+algorithm also has its own marker and line style, so that a grey copy stays readable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from theory import GD, NORMALIZED_SAM, SAM, SGD
+
+__all__ = ["BOUND", "COLUMN", "PAGE", "Look", "algorithm", "applied", "figure", "panel_title"]
+
+#: Widths in inches of one column and of the page in the usual two-column paper.
+COLUMN, PAGE = 3.3, 6.9
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colour, marker and line style of one kind of curve."""
+
+    color: str
+    marker: str
+    linestyle: Any
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """Keyword arguments for a curve."""
+        return {"color": self.color, "linestyle": self.linestyle}
+
+    @property
+    def points(self) -> dict[str, Any]:
+        """Keyword arguments for points without a line."""
+        return {"color": self.color, "marker": self.marker, "linestyle": "none"}
+
+
+_ALGORITHMS = {
+    GD.name: Look("#56B4E9", "D", "-"),
+    SGD.name: Look("#0072B2", "o", "-"),
+    SAM.name: Look("#D55E00", "s", "-"),
+    NORMALIZED_SAM.name: Look("#009E73", "^", "-"),
+}
+
+#: What a theorem says, in every figure.
+BOUND = Look("#4D4D4D", "none", (0, (4, 2)))
+
+_RC: dict[Any, Any] = {
+    "font.family": "STIXGeneral",
+    "mathtext.fontset": "stix",
+    "font.size": 9.0,
+    "axes.labelsize": 9.0,
+    "axes.titlesize": 9.0,
+    "legend.fontsize": 8.0,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4.0,
+    "errorbar.capsize": 0.0,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.minor.width": 0.4,
+    "ytick.minor.width": 0.4,
+    "xtick.major.size": 3.0,
+    "ytick.major.size": 3.0,
+    "xtick.minor.size": 1.6,
+    "ytick.minor.size": 1.6,
+    "legend.frameon": False,
+    "legend.handlelength": 1.8,
+    "legend.borderaxespad": 0.2,
+    "figure.dpi": 100,
+    "savefig.dpi": 300,
+    # Embedded TrueType, as publishers ask; the bytes depend on the content only.
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "paper_figures",
+}
+
+
+def algorithm(name: str) -> Look:
+    """The look of an algorithm, by the name that its `SamSpec` carries.
+
+    Raises:
+        ValueError: if the algorithm has none.
+    """
+    if name not in _ALGORITHMS:
+        raise ValueError(f"algorithm {name!r} has no colour: add one to paper_figures/style.py")
+    return _ALGORITHMS[name]
+
+
+@contextmanager
+def applied() -> Iterator[None]:
+    """Matplotlib's defaults plus this style; a user's own matplotlibrc does not enter."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_RC)
+        yield
+
+
+def figure(
+    width: float = COLUMN, height: float = 2.3, columns: int = 1, **kwargs: Any
+) -> tuple[Figure, np.ndarray]:
+    """A figure with one row of panels, outside pyplot's global state.
+
+    Args:
+        width: inches, `COLUMN` or `PAGE`.
+        height: inches.
+        columns: how many panels.
+        **kwargs: passed on to `Figure.subplots`.
+
+    Returns:
+        The figure and its axes, an array of shape (columns,).
+    """
+    fig = Figure(figsize=(width, height), layout="constrained")
+    axes = fig.subplots(1, columns, squeeze=False, **kwargs)[0]
+    return fig, axes
+
+
+def panel_title(axes: Axes, index: int, text: str) -> None:
+    """The title `(a) text` above the left edge of panel `index`."""
+    axes.set_title(f"({chr(ord('a') + index)}) {text}", loc="left", pad=6)

@@ -1,0 +1,117 @@
+"""`python -m numerics`: exit statuses, the JSON document, no traceback on bad input."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import theory
+from numerics import __main__ as command
+from numerics.cases import CASES
+from numerics.problems.networks import mlp
+from numerics.verdicts import Outcome, Verdict
+
+
+def run(capsys, *arguments):
+    status = command.main(list(arguments))
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_check_json(capsys):
+    status, out, _ = run(capsys, "check", "--problem", "gaussian-least-squares", "--json")
+    document = json.loads(out)
+    assert status == 0 and document["dtype"] == "float64"
+    assert [v["theorem"] for v in document["verdicts"]] == list(theory.load())
+    assert {v["outcome"] for v in document["verdicts"]} == {"consistent"}
+
+
+def test_check_table(capsys):
+    status, out, _ = run(capsys, "check", "sgd-pl-linear", "--problem", "gaussian-least-squares")
+    assert status == 0 and "1 verdicts: 1 consistent, 0 violated, 0 inconclusive" in out
+
+
+def test_a_violation_is_status_1(capsys, monkeypatch):
+    class Stubborn:
+        name = "stubborn"
+
+        def confront(self, theorem):
+            return Verdict(theorem.id, self.name, Outcome.VIOLATED, 1, -1.0, reason="too large")
+
+    monkeypatch.setitem(CASES, "stubborn", lambda device, seeds: Stubborn())
+    status, out, _ = run(capsys, "check", "sgd-pl-linear", "--problem", "stubborn")
+    assert status == 1 and "violated" in out and "too large" in out
+
+
+@pytest.mark.slow
+def test_sam_is_flatter_and_more_uniform_than_sgd_on_mnist(capsys):
+    """The whole job on real data: no violation, and every interval of every ratio below 1."""
+    status, out, _ = run(capsys, "check", "--problem", "mnist-mlp", "--json")
+    document = json.loads(out)
+    assert status == 0
+    outcomes = [v["outcome"] for v in document["verdicts"]]
+    assert "violated" not in outcomes and outcomes.count("consistent") >= 6
+    assert len(document["comparisons"]) == 8
+    for comparison in document["comparisons"]:
+        assert comparison["ratio"]["pairs"] >= 5
+        assert comparison["ratio"]["high"] < 1
+
+
+def test_hessian_report(capsys, tmp_path):
+    arguments = ("hessian", "--model", "mlp:49-4-10", "--data", "mnist:10:4", "--json")
+    status, out, _ = run(capsys, *arguments)
+    report = json.loads(out)
+    assert status == 0
+    assert report["parameters"] == len(report["spectrum"]) == 49 * 4 + 4 + 4 * 10 + 10
+    assert report["moments"]["sharpness"] == pytest.approx(report["largest eigenvalue"], rel=1e-10)
+    weights = tmp_path / "weights.pt"
+    torch.save(mlp((49, 4, 10), seed=3).state_dict(), weights)
+    status, out, _ = run(capsys, *arguments, "--weights", str(weights))
+    assert status == 0
+    assert json.loads(out)["largest eigenvalue"] != report["largest eigenvalue"]
+    status, out, _ = run(capsys, *arguments[:-1])
+    assert status == 0 and "largest eigenvalue" in out
+
+
+def test_hessian_of_the_users_own_data(capsys, tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "data.npz"
+    np.savez(path, inputs=rng.normal(size=(6, 3)), targets=rng.integers(0, 2, size=6))
+    status, out, _ = run(
+        capsys,
+        *("hessian", "--model", "mlp:3-4-2", "--data", str(path)),
+        *("--loss", "cross-entropy", "--json"),
+    )
+    assert status == 0 and json.loads(out)["samples"] == 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["check", "no-such"], "unknown theorem 'no-such'"),
+        (["check", "--problem", "cifar"], "unknown problem 'cifar'"),
+        (["check", "--device", "tpu"], "unknown device 'tpu'"),
+        (["check", "--problem", "mnist-mlp", "--seeds", "0"], "seeds"),
+        (["hessian", "--model", "resnet", "--data", "mnist:9:4"], "model 'resnet'"),
+        (["hessian", "--model", "mlp:49-2-10", "--data", "cifar"], "data 'cifar'"),
+        (["hessian", "--model", "mlp:49-2-10", "--data", "mnist:0:4"], "0"),
+        (
+            ["hessian", "--model", "mlp:49-2-10", "--data", "mnist:9:4", "--step-size", "-1"],
+            "step_size",
+        ),
+        (
+            ["hessian", "--model", "mlp:49-2-10", "--data", "mnist:9:4", "--radius", "nan"],
+            "radius",
+        ),
+        (["hessian", "--model", "mlp:48-2-10", "--data", "mnist:9:4"], "4"),
+        (
+            ["hessian", "--model", "mlp:49-2-10", "--data", "mnist:9:4", "--weights", "no.pt"],
+            "no.pt: no such file",
+        ),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(capsys, arguments, words):
+    status, out, err = run(capsys, *arguments)
+    assert status == 2 and out == ""
+    assert words in err and err.count("\n") == 1 and "Traceback" not in err

@@ -1,0 +1,92 @@
+"""`python -m theory`: exit statuses, the JSON document, no traceback on bad input."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import theory
+from theory.__main__ import main
+
+
+def run(capsys, *arguments):
+    status = main(list(arguments))
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_check_json_has_the_agreed_shape(capsys):
+    status, out, _ = run(capsys, "check", "--json")
+    document = json.loads(out)
+    assert status == 0
+    assert document["version"] == theory.__version__
+    assert [t["id"] for t in document["theorems"]] == list(theory.load())
+    for entry in document["theorems"]:
+        assert entry["status"] == "proved" and entry["checkers"]["kernel"] == "proved"
+        assert {"title", "source", "hypotheses", "implicit_hypotheses", "seconds"} <= entry.keys()
+
+
+def test_implicit_hypotheses_are_marked(capsys):
+    _, out, _ = run(capsys, "check", "sam-stability-s2", "--json")
+    (entry,) = json.loads(out)["theorems"]
+    assert entry["implicit_hypotheses"] == ["step against radius"]
+
+
+def test_table_and_several_processes(capsys):
+    status, out, _ = run(capsys, "check", "sgd-pl-linear", "pl-half-to-bare", "--jobs", "2")
+    assert status == 0
+    assert "2 theorems: kernel proved 2; none differ from what is recorded" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["check", "no-such"], "unknown theorem 'no-such'"),
+        (["check", "--checkers", "oracle"], "unknown checker 'oracle'"),
+        (["check", "missing.py"], "missing.py: no such file"),
+        (["check", "--jobs", "0"], "--jobs 0"),
+        (["explain", "no-such"], "unknown theorem 'no-such'"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(capsys, arguments, words):
+    status, out, err = run(capsys, *arguments)
+    assert status == 2 and out == ""
+    assert words in err and err.count("\n") == 1 and "Traceback" not in err
+
+
+def test_bad_usage_is_status_2():
+    with pytest.raises(SystemExit) as problem:
+        main(["prove"])
+    assert problem.value.code == 2
+
+
+def test_explain_prints_the_proof(capsys):
+    status, out, _ = run(capsys, "explain", "sam-pl-linear")
+    assert status == 0 and "Young" in out and "[implicit in the source]" in out
+    status, out, _ = run(capsys, "explain", "sam-pl-linear", "--latex")
+    assert status == 0 and out.startswith(r"\documentclass") and r"\end{document}" in out
+    status, out, _ = run(capsys, "explain", "sam-pl-linear", "--json")
+    assert status == 0 and json.loads(out)["is"] == "Theorem"
+
+
+def test_a_theorem_that_is_not_proved_is_status_1(tmp_path):
+    file = tmp_path / "claim.py"
+    file.write_text(
+        "from dataclasses import replace\n"
+        "from theory.library.sgd_pl_linear import THEOREM\n"
+        "THEOREM = replace(THEOREM, id='mine', proof=THEOREM.proof[:3])\n"
+    )
+    command = [sys.executable, "-m", "theory", "check", str(file), "--json"]
+    child = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert child.returncode == 1, child.stderr
+    assert json.loads(child.stdout)["theorems"][0]["status"] == "undecided"
+
+
+def test_a_broken_file_is_status_2(tmp_path):
+    file = tmp_path / "broken.py"
+    file.write_text("raise RuntimeError('no')\n")
+    command = [sys.executable, "-m", "theory", "check", str(file)]
+    child = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert child.returncode == 2
+    assert "RuntimeError: no" in child.stderr and "Traceback" not in child.stderr
