@@ -44,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     )
     check.add_argument("--device", default="cpu", help="auto, cpu or cuda (default: cpu)")
     check.add_argument("--seeds", type=int, default=5, metavar="N", help="trainings (default: 5)")
+    check.add_argument("--svg", metavar="FILE", help="also write the table as a picture")
     check.add_argument("--json", action="store_true", help="one JSON document on stdout")
     hessian = commands.add_parser("hessian", help="exact spectrum, moments and stability")
     hessian.add_argument(
@@ -85,7 +86,7 @@ def run_check(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(as_json(verdicts, comparisons, device, arguments.seeds, seconds))
     else:
-        show(verdicts, comparisons, theorems, seconds)
+        show(verdicts, comparisons, theorems, seconds, arguments.svg)
     return 1 if any(v.outcome is Outcome.VIOLATED for v in verdicts) else 0
 
 
@@ -115,18 +116,21 @@ def show(
     comparisons: Sequence[Comparison],
     theorems: Sequence[Theorem],
     seconds: float,
+    svg: str | None = None,
 ) -> None:
     """The verdicts for a terminal: one row for each theorem, one column for each problem."""
-    out = Console()
+    out = Console(record=svg is not None)
     problems = list(dict.fromkeys(verdict.problem for verdict in verdicts))
     table = Table(title="Theorems against measurements", title_justify="left")
-    for heading in ("theorem", *(problem.replace("-", "\n", 1) for problem in problems)):
+    for heading in ("theorem", "proof", *(problem.replace("-", "\n", 1) for problem in problems)):
         table.add_column(heading, overflow="fold")
     cell = {(verdict.theorem, verdict.problem): verdict for verdict in verdicts}
     notes = list(dict.fromkeys(verdict.reason for verdict in verdicts if verdict.reason))
     for theorem in theorems:
         row = (describe(cell[theorem.id, problem], notes) for problem in problems)
-        table.add_row(theorem.id, *row)
+        status = theory.check(theorem).status
+        proof = f"[{'green' if status is theorem.expected else 'red'}]{status.value}[/]"
+        table.add_row(theorem.id, proof, *row)
     out.print(table)
     for number, note in enumerate(notes, start=1):
         out.print(f"  [{number}] {note}", markup=False)
@@ -135,6 +139,8 @@ def show(
     counts = {outcome: sum(v.outcome is outcome for v in verdicts) for outcome in Outcome}
     said = ", ".join(f"{count} {outcome.value}" for outcome, count in counts.items())
     out.print(f"{len(verdicts)} verdicts: {said} ({seconds:.0f} s)")
+    if svg is not None:
+        out.save_svg(svg, title="make check")
 
 
 def describe(verdict: Verdict, notes: Sequence[str]) -> str:

@@ -154,10 +154,11 @@ class Evaluator:
 
     def apply(self, operator: Operator, vector: Tensor) -> Tensor:
         """H to one vector, or H_b to one vector or to each sample's own."""
+        if vector.ndim == 1:
+            product = self.hessians.matvec if operator.sampled else self.hessians.mean_matvec
+            return product(vector)
         if not operator.sampled:
             return self.hessians.mean_matvec(vector.mT).mT
-        if vector.ndim == 1:
-            return self.hessians.matvec(vector)
         return torch.diagonal(self.hessians.matvec(vector.mT), dim1=0, dim2=2).mT
 
 
