@@ -6,6 +6,7 @@ once, in the library file.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,27 +64,32 @@ def _natural(power: Power) -> bool:
     return isinstance(power.exponent, int)
 
 
-def value(tree: Scalar, **given: ArrayLike) -> Floats:
-    """The float64 value of an expression made of parameters and rationals.
+def value(
+    tree: Scalar, measured: Mapping[Scalar, ArrayLike] | None = None, /, **given: ArrayLike
+) -> Floats:
+    """The float64 value of an expression made of parameters, rationals and measured parts.
 
     Args:
         tree: the expression.
+        measured: numbers for whole subexpressions, such as a loss or an expectation.
         given: the parameters by name; anything that broadcasts.
 
     Raises:
         ValueError: if a parameter is missing, or the expression has no numeric meaning.
     """
     numbers = {name: np.asarray(number, dtype=np.float64) for name, number in given.items()}
-    missing = parameters(tree) - numbers.keys()
-    if missing:
-        raise ValueError(f"missing parameter {', '.join(sorted(missing))}: give it by keyword")
+    known = {part: np.asarray(x, dtype=np.float64) for part, x in (measured or {}).items()}
 
     def go(node: Scalar) -> Floats:
+        if node in known:
+            return known[node]
         match node:
             case Const(rational):
                 return np.asarray(float(rational))
-            case Param(name):
+            case Param(name) if name in numbers:
                 return numbers[name]
+            case Param(name):
+                raise ValueError(f"missing parameter {name}: give it by keyword")
             case Sum(terms):
                 return np.asarray(sum((go(term) for term in terms), start=np.zeros(())))
             case Product(factors):

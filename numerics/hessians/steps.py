@@ -207,19 +207,18 @@ def combine_powers(powers: Iterable[Tensor], polynomial: Polynomial) -> tuple[Te
     r"""The mean of a polynomial of a batch's Hessian, and the size of the terms that cancel in it.
 
     Args:
-        powers: $E H_b, E H_b^2, \dots$, at least as many as the degree.
+        powers: $E H_b, E H_b^2, \dots$, at least as many as the degree, and at least one.
         polynomial: $c_0 + c_1 t + \dots$
 
     Returns:
         $c_0 I + \sum_k c_k E H_b^k$ and $|c_0| + \sum_k |c_k| \|E H_b^k\|_F$, for round-off bounds.
     """
     constant, *others = (float(c) for c in polynomial.coef)
-    total, scale = None, abs(constant)
-    for coefficient, power in zip(others, powers, strict=False):
-        total = coefficient * power if total is None else total + coefficient * power
+    scale = abs(constant)
+    total = torch.zeros(())
+    for coefficient, power in zip(others or [0.0], powers, strict=False):
+        total = total + coefficient * power
         scale += abs(coefficient) * float(power.norm())
-    if total is None:
-        raise ValueError("a constant polynomial has no matrix: give at least degree 1")
     total.diagonal().add_(constant)
     return total, scale
 
@@ -228,5 +227,5 @@ def _mean(
     hessians: SampleHessians, polynomial: Polynomial, batch_size: int
 ) -> tuple[Tensor, float]:
     return combine_powers(
-        batch_mean_powers(hessians, batch_size, highest=polynomial.degree()), polynomial
+        batch_mean_powers(hessians, batch_size, highest=max(1, polynomial.degree())), polynomial
     )
