@@ -35,8 +35,13 @@ class Point:
 
     @property
     def slack(self) -> float:
-        """How far the measurement stays below the bound, relative to the bound."""
-        return (self.bound - self.measured) / abs(self.bound)
+        """How far the measurement stays below the bound, relative to the bound if it is not 0."""
+        return (self.bound - self.measured) / (abs(self.bound) or 1.0)
+
+    @property
+    def attained(self) -> bool:
+        """Whether measurement and bound are the same number, as far as can be told."""
+        return abs(self.bound - self.measured) <= self.error
 
     @property
     def violated(self) -> bool:

@@ -119,7 +119,7 @@ def expansion_points(theorem: Theorem, site: Site) -> Iterator[Point]:
         at = Evaluator(site.hessians, vector, {"step_size": step_size, "radius": radius})
         left, right = float(at.scalar(claim.left)), float(at.scalar(claim.right))
         scale = max(abs(left), abs(right))
-        yield Point(abs(left - right) / scale, IDENTITY, 0.0, site.where(step_size, radius))
+        yield Point(abs(left - right) / scale, 0.0, IDENTITY, site.where(step_size, radius))
 
 
 class Evaluator:
