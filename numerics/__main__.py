@@ -125,8 +125,8 @@ def show(
     out = Console(record=svg is not None)
     problems = list(dict.fromkeys(verdict.problem for verdict in verdicts))
     table = Table(title="Theorems against measurements", title_justify="left", box=SIMPLE_HEAD)
-    for heading in ("theorem", "proof", *(problem.replace("-", "\n", 1) for problem in problems)):
-        table.add_column(heading, overflow="fold")
+    for heading in ("theorem", "proof", *problems):
+        table.add_column(heading, no_wrap=True)
     cell = {(verdict.theorem, verdict.problem): verdict for verdict in verdicts}
     notes = list(dict.fromkeys(verdict.reason for verdict in verdicts if verdict.reason))
     for theorem in theorems:
@@ -136,7 +136,7 @@ def show(
         table.add_row(theorem.id, proof, *row)
     out.print(table)
     for number, note in enumerate(notes, start=1):
-        out.print(f"  [{number}] {note}", markup=False)
+        out.print(f"  {superscript(number)} {note}", markup=False)
     if comparisons:
         out.print(comparison_table(comparisons))
     counts = {outcome: sum(v.outcome is outcome for v in verdicts) for outcome in Outcome}
@@ -152,18 +152,23 @@ def describe(verdict: Verdict, notes: Sequence[str]) -> str:
     """One verdict in a table; its reason, if it has one, stands below the table."""
     text = f"[{COLOURS[verdict.outcome]}]{verdict.outcome.value}[/]"
     if verdict.reason:
-        text += f" \\[{notes.index(verdict.reason) + 1}]"
+        text += superscript(notes.index(verdict.reason) + 1)
     if verdict.worst is None:
         return text
-    return f"{text}\n" + ("attained" if verdict.worst.attained else f"slack {verdict.slack:.1e}")
+    return f"{text}\n" + ("attained" if verdict.worst.attained else f"slack {verdict.slack:.0e}")
+
+
+def superscript(number: int) -> str:
+    """A footnote mark."""
+    return "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(digit)] for digit in str(number))
 
 
 def comparison_table(comparisons: Sequence[Comparison]) -> Table:
     """SAM's minima relative to SGD's."""
     first = comparisons[0]
     table = Table(
-        title=f"Relative to SGD's minima at training loss {first.training_loss:g}, "
-        f"paired over {first.ratio.pairs} seeds, {first.ratio.confidence:.0%} intervals",
+        title=f"Relative to SGD's minima, at training loss {first.training_loss:g}, "
+        f"{first.ratio.pairs} seeds paired, {first.ratio.confidence:.0%}",
         title_justify="left",
         box=SIMPLE_HEAD,
     )
@@ -172,7 +177,7 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
         table.add_column(heading)
     for name in dict.fromkeys(c.algorithm for c in comparisons):
         ratios = [c.ratio for c in comparisons if c.algorithm == name]
-        table.add_row(name, *(f"{r.ratio:.2f} \\[{r.low:.2f}, {r.high:.2f}]" for r in ratios))
+        table.add_row(name, *(f"{r.ratio:.2f}\n\\[{r.low:.2f}, {r.high:.2f}]" for r in ratios))
     return table
 
 

@@ -177,14 +177,14 @@ def gaussian(device: str, _seeds: int) -> Case:
     """Gaussian rows: 40 equations, 400 unknowns."""
     problem = LeastSquares.gaussian(40, 400)
     return LeastSquaresCase(
-        "gaussian-least-squares",
+        "gaussian-lsq",
         LeastSquares(problem.features, problem.targets, name=problem.name, device=device),
     )
 
 
 def mnist(device: str, _seeds: int) -> Case:
     """Real MNIST rows with parity targets: 30 equations, 784 unknowns."""
-    return LeastSquaresCase("mnist-least-squares", LeastSquares.mnist(30, device=device))
+    return LeastSquaresCase("mnist-lsq", LeastSquares.mnist(30, device=device))
 
 
 def mnist_mlp(device: str, seeds: int) -> Case:
@@ -194,8 +194,8 @@ def mnist_mlp(device: str, seeds: int) -> Case:
 
 
 CASES: dict[str, Callable[[str, int], Case]] = {
-    "gaussian-least-squares": gaussian,
-    "mnist-least-squares": mnist,
+    "gaussian-lsq": gaussian,
+    "mnist-lsq": mnist,
     "mnist-mlp": mnist_mlp,
 }
 

@@ -20,7 +20,7 @@ def run(capsys, *arguments):
 
 
 def test_check_json(capsys):
-    status, out, _ = run(capsys, "check", "--problem", "gaussian-least-squares", "--json")
+    status, out, _ = run(capsys, "check", "--problem", "gaussian-lsq", "--json")
     document = json.loads(out)
     assert status == 0 and document["dtype"] == "float64"
     assert [v["theorem"] for v in document["verdicts"]] == list(theory.load())
@@ -28,7 +28,7 @@ def test_check_json(capsys):
 
 
 def test_check_table(capsys):
-    status, out, _ = run(capsys, "check", "sgd-pl-linear", "--problem", "gaussian-least-squares")
+    status, out, _ = run(capsys, "check", "sgd-pl-linear", "--problem", "gaussian-lsq")
     assert status == 0 and "1 verdicts: 1 consistent, 0 violated, 0 inconclusive" in out
 
 
