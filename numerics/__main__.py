@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from numerics.cases import CASES, Comparison, MnistMlpCase, pick_device
 from numerics.progress import progress
 from numerics.report import report_of_network
 from numerics.verdicts import Outcome, Verdict
+from theory.commandline import ended
 from theory.statements import Theorem
 
 COLOURS = {Outcome.CONSISTENT: "green", Outcome.VIOLATED: "red", Outcome.INCONCLUSIVE: "yellow"}
@@ -220,13 +222,8 @@ def flatten(report: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line: 0 nothing violated, 1 something violated, 2 bad input."""
     arguments = parser().parse_args(argv)
-    try:
-        return run_check(arguments) if arguments.command == "check" else run_hessian(arguments)
-    except ValueError as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    commands = {"check": run_check, "hessian": run_hessian}
+    return ended(partial(commands[arguments.command], arguments))
 
 
 if __name__ == "__main__":

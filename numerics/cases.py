@@ -36,10 +36,16 @@ STABILITY: dict[str, StabilityCheck] = {
     "sam-stability-sufficient": confront_step,
     "sam-stability-sharpness": confront_sharpness,
     "sam-stability-s2": confront_moment,
+    "sam-stability-s2-sharp": confront_moment,
     "sam-stability-s3": confront_moment,
     "sam-stability-s4": confront_moment,
 }
-RATES = ("sgd-pl-linear", "sam-pl-linear", "sam-pl-linear-published")
+RATES = (
+    "sgd-pl-linear",
+    "sam-pl-linear",
+    "sam-pl-linear-published",
+    "sam-pl-linear-improved",
+)
 CONVENTIONS = ("pl-half-to-bare", "pl-bare-to-half")
 
 

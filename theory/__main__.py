@@ -9,19 +9,28 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 import theory
 from theory import checkers, registry
-from theory.checkers import Verdict, examine
+from theory.checkers import SKIPPED, Verdict, examine
+from theory.commandline import ended
+from theory.export.coq_theorem import document
 from theory.export.to_json import encode
 from theory.export.to_latex import article
 from theory.export.to_text import explanation
 from theory.statements import Status, Theorem
 
-COLOURS = {"proved": "green", "refuted": "magenta", "undecided": "yellow", "error": "red"}
+COLOURS = {
+    "proved": "green",
+    "refuted": "magenta",
+    "disputed": "red",
+    "undecided": "yellow",
+    "error": "red",
+}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -47,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     explain.add_argument("theorem", metavar="ID|FILE.py")
     form = explain.add_mutually_exclusive_group()
     form.add_argument("--latex", action="store_true", help="as a LaTeX article")
+    form.add_argument("--coq", action="store_true", help="as a Coq file that proves every step")
     form.add_argument("--json", action="store_true", help="statement and certificate as JSON")
     return main
 
@@ -96,7 +106,9 @@ def as_json(verdicts: Sequence[Verdict]) -> str:
 def table(verdicts: Sequence[Verdict]) -> Table:
     """The verdicts for a terminal."""
     names = list(verdicts[0].opinions)
-    result = Table(title="Proofs, checked in exact arithmetic", title_justify="left")
+    result = Table(
+        title="Proofs, checked in exact arithmetic", title_justify="left", box=SIMPLE_HEAD
+    )
     for heading in ("theorem", "statement", "steps", *names):
         result.add_column(heading, overflow="fold")
     for v in verdicts:
@@ -107,19 +119,20 @@ def table(verdicts: Sequence[Verdict]) -> Table:
         ]
         accepted = sum(step.accepted for step in v.report.steps)
         steps = f"{accepted}/{len(v.theorem.proof)}"
-        result.add_row(v.theorem.id, v.theorem.title, steps, *opinions)
+        result.add_row(escape(v.theorem.id), escape(v.theorem.title), steps, *opinions)
     return result
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
-    """How many theorems, and how many each checker accepted."""
-    counts = {
-        name: sum(v.opinions[name].verdict == Status.PROVED.value for v in verdicts)
-        for name in verdicts[0].opinions
-    }
-    said = ", ".join(f"{name} proved {count}" for name, count in counts.items())
+    """How many theorems, and how many each checker accepted; an absent checker is said to be."""
+    said = []
+    for name in verdicts[0].opinions:
+        found = [v.opinions[name].verdict for v in verdicts]
+        absent = all(verdict == SKIPPED for verdict in found)
+        said.append(f"{name} {'skipped (absent)' if absent else found.count(Status.PROVED.value)}")
     differ = sum(not v.as_recorded for v in verdicts)
-    return f"{len(verdicts)} theorems: {said}; {differ or 'none'} differ from what is recorded"
+    counts = ", ".join(said)
+    return f"{len(verdicts)} theorems: {counts}; {differ or 'none'} differ from what is recorded"
 
 
 def run_check(arguments: argparse.Namespace, out: Console) -> int:
@@ -151,6 +164,8 @@ def run_explain(arguments: argparse.Namespace) -> int:
     for theorem in find([arguments.theorem]):
         if arguments.latex:
             print(article(theorem))
+        elif arguments.coq:
+            print(document(theorem).text, end="")
         elif arguments.json:
             print(json.dumps(encode(theorem), ensure_ascii=False))
         else:
@@ -160,7 +175,7 @@ def run_explain(arguments: argparse.Namespace) -> int:
 
 def run_list(out: Console) -> int:
     """The command `list`."""
-    result = Table(title="The library", title_justify="left")
+    result = Table(title="The library", title_justify="left", box=SIMPLE_HEAD)
     for heading in ("id", "kind", "statement", "source"):
         result.add_column(heading, overflow="fold")
     for theorem in find([]):
@@ -174,17 +189,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status: 0 as recorded, 1 differs, 2 bad input."""
     arguments = parser().parse_args(argv)
     out = Console()
-    try:
-        if arguments.command == "list":
-            return run_list(out)
-        if arguments.command == "check":
-            return run_check(arguments, out)
-        return run_explain(arguments)
-    except ValueError as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    commands = {
+        "list": lambda: run_list(out),
+        "check": lambda: run_check(arguments, out),
+        "explain": lambda: run_explain(arguments),
+    }
+    return ended(commands[arguments.command])
 
 
 if __name__ == "__main__":

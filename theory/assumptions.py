@@ -101,3 +101,99 @@ def positive_semidefinite(name: str, operator: Operator, meaning: str) -> Assump
     return Assumption(
         name, meaning, "definition", (Rule("psd", (u,), Inner(u, operator(u)) >= ZERO),)
     )
+
+
+def convex(name: str, function: Function) -> Assumption:
+    r"""Convexity: the graph lies above its tangents (subgradients, where f has kinks).
+
+    Rules:
+        tangent(u, v): $f(v) \ge f(u) + \langle\nabla f(u), v - u\rangle$.
+
+    Source: Nesterov 2004, Introductory Lectures on Convex Optimization, Definition 2.1.1.
+    """
+    return strongly_convex(name, function, ZERO)
+
+
+def strongly_convex(name: str, function: Function, constant: Scalar) -> Assumption:
+    r"""Strong convexity with modulus c: $f - (c/2)\|\cdot\|^2$ is convex.
+
+    Rules:
+        tangent(u, v): $f(v) \ge f(u) + \langle\nabla f(u), v - u\rangle + (c/2)\|v - u\|^2$.
+
+    Source: Nesterov 2004, Introductory Lectures on Convex Optimization, Definition 2.1.3.
+    """
+    below = Value(function, u) + Inner(Gradient(function, u), v - u)
+    if constant == ZERO:
+        meaning, place = f"{function.name} is convex", "Definition 2.1.1"
+    else:
+        meaning, place = f"{function.name} is strongly convex", "Definition 2.1.3"
+        below = below + constant / 2 * norm2(v - u)
+    rule = Rule("tangent", (u, v), below <= Value(function, v))
+    return Assumption(name, meaning, f"Nesterov 2004, {place}", (rule,))
+
+
+def smooth_convex(name: str, function: Function, constant: Scalar) -> Assumption:
+    r"""Convexity and c-smoothness, as the inequality that characterises them between two points.
+
+    Rules:
+        interpolation(u, v): $f(v) \ge f(u) + \langle\nabla f(u), v - u\rangle +
+            \frac1{2c}\|\nabla f(v) - \nabla f(u)\|^2$.
+
+    Source: Nesterov 2004, Introductory Lectures on Convex Optimization, Theorem 2.1.5.
+    """
+    difference = Gradient(function, v) - Gradient(function, u)
+    below = Value(function, u) + Inner(Gradient(function, u), v - u)
+    below = below + norm2(difference) / (2 * constant)
+    rule = Rule("interpolation", (u, v), below <= Value(function, v))
+    meaning = f"{function.name} is convex and its gradient is Lipschitz"
+    return Assumption(name, meaning, "Nesterov 2004, Theorem 2.1.5", (rule,))
+
+
+def smooth_strongly_convex(
+    name: str, function: Function, modulus: Scalar, constant: Scalar
+) -> Assumption:
+    r"""Strong convexity with modulus m and c-smoothness, m < c, by their interpolation inequality.
+
+    The inequality holds between any two points of such a function, and values and gradients at
+    finitely many points belong to such a function if it holds between all of them.
+
+    Rules:
+        interpolation(u, v): $f(v) \ge f(u) + \langle\nabla f(u), v - u\rangle +
+            \frac1{2(1 - m/c)}\bigl(\frac1c\|\nabla f(v) - \nabla f(u)\|^2 + m\|v - u\|^2 -
+            \frac{2m}c\langle\nabla f(v) - \nabla f(u), v - u\rangle\bigr)$.
+
+    Source: Taylor, Hendrickx, Glineur 2017, Smooth strongly convex interpolation and exact
+        worst-case performance of first-order methods, Theorem 4.
+    """
+    difference = Gradient(function, v) - Gradient(function, u)
+    bend = norm2(difference) / constant + modulus * norm2(v - u)
+    bend = bend - 2 * modulus / constant * Inner(difference, v - u)
+    below = Value(function, u) + Inner(Gradient(function, u), v - u)
+    below = below + bend / (2 * (1 - modulus / constant))
+    return Assumption(
+        name,
+        f"{function.name} is strongly convex and its gradient is Lipschitz",
+        "Taylor, Hendrickx, Glineur 2017, Theorem 4",
+        (Rule("interpolation", (u, v), below <= Value(function, v)),),
+    )
+
+
+def minimiser(
+    name: str, function: Function, point: Named, rules: tuple[str, ...] = ("critical",)
+) -> Assumption:
+    r"""A point that minimises a function.
+
+    Rules:
+        critical(u): $\langle\nabla f(x_*), u\rangle = 0$: the gradient there is zero.
+        lowest(u): $f(x_*) \le f(u)$.
+    """
+    consequences = {
+        "critical": Inner(Gradient(function, point), u).equals(ZERO),
+        "lowest": Value(function, point) <= Value(function, u),
+    }
+    return Assumption(
+        name,
+        f"{point.name} minimises {function.name}",
+        "definition; Fermat's rule",
+        tuple(Rule(rule, (u,), consequences[rule]) for rule in rules),
+    )

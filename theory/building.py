@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 
 from theory.certificates import (
@@ -19,6 +20,7 @@ from theory.certificates import (
     Tower,
 )
 from theory.expressions.terms import (
+    Along,
     Const,
     Param,
     Power,
@@ -28,7 +30,9 @@ from theory.expressions.terms import (
     Sum,
     Time,
     scalar,
+    substitute,
 )
+from theory.statements import ITERATE, Lemma, Theorem
 
 NOW = Time()
 
@@ -98,4 +102,32 @@ def geometric_decay(quantity: Scalar, factor: Cone, one_step: str) -> Induction:
             AlongOf(Fact(one_step), NOW),
             minus(Tower(quantity, NOW)),
         ),
+    )
+
+
+def with_rate(
+    theorem: Theorem, one_step: str, quantity: Scalar, factor: Scalar, reason: Cone
+) -> Theorem:
+    r"""The theorem followed by $E\,\Phi(x_t) \le q^t \Phi(x_0)$, from its one-step lemma.
+
+    Args:
+        theorem: it names the algorithm, and has the step `one_step`.
+        one_step: the name of the step $E_b\Phi(x^+) \le q\,\Phi(x)$.
+        quantity: $\Phi$, an expression in `x`.
+        factor: $q$.
+        reason: a cone whose value is $q$.
+
+    Raises:
+        ValueError: if the theorem runs no algorithm.
+    """
+    if theorem.dynamics is None:
+        raise ValueError(f"{theorem.id} runs no algorithm, so there is no iterate t")
+    rate = Lemma(
+        "rate",
+        Along(quantity, NOW) <= factor**NOW * substitute(quantity, ITERATE, theorem.dynamics.start),
+        geometric_decay(quantity, reason, one_step),
+        "Induction on t by the tower rule.",
+    )
+    return replace(
+        theorem, proof=(*theorem.proof, rate), conclusion=(*theorem.conclusion, rate.name)
     )

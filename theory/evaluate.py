@@ -127,11 +127,39 @@ def conditions(theorem: Theorem, names: frozenset[str]) -> tuple[Condition, ...]
     )
 
 
+def implied(
+    theorem: Theorem, wanted: frozenset[str], given: Mapping[str, ArrayLike]
+) -> dict[str, Floats]:
+    """The given parameters and, of those wanted, the ones that the theorem defines by an equation.
+
+    A parameter that is not given is taken as the positive root of an equality hypothesis in which
+    it is the only unknown, of degree one or two in it: `root` from `mu` and `beta`, for example.
+    """
+    known = {name: np.asarray(number, dtype=np.float64) for name, number in given.items()}
+    for name in sorted(wanted - known.keys()):
+        for h in theorem.hypotheses:
+            if not isinstance(h, Condition) or h.relation.sign != "==":
+                continue
+            if is_numeric(h.relation) and parameters(h.relation) - known.keys() == {name}:
+                at = [value(h.relation.slack, **known, **{name: x}) for x in (0.0, 1.0, -1.0)]
+                known[name] = positive_root(at[0], (at[1] - at[2]) / 2, (at[1] + at[2]) / 2 - at[0])
+    return known
+
+
+def positive_root(a: Floats, b: Floats, c: Floats) -> Floats:
+    """The positive root of a + b x + c x² = 0, stable also where c is 0; NaN if there is none."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = np.sqrt(b * b - 4 * a * c)
+        first, second = 2 * a / (spread - b), 2 * a / (-spread - b)
+    return np.where(first > 0, first, np.where(second > 0, second, np.nan))
+
+
 def evaluate(theorem: Theorem, quantity: str, **given: ArrayLike) -> Evaluation:
     """A named quantity of a theorem, where its hypotheses on the parameters hold.
 
     The hypotheses that are checked are those that speak of the quantity's own parameters alone;
-    hypotheses on functions and operators are the caller's to establish.
+    hypotheses on functions and operators are the caller's to establish.  A parameter that the
+    theorem defines by an equation need not be given (see `implied`).
 
     Raises:
         ValueError: for an unknown quantity, or a missing parameter.
@@ -142,11 +170,12 @@ def evaluate(theorem: Theorem, quantity: str, **given: ArrayLike) -> Evaluation:
             f"{theorem.id} has no quantity {quantity!r}: it has {', '.join(known) or 'none'}"
         )
     tree = known[quantity]
-    number = value(tree, **given)
+    complete = implied(theorem, parameters(tree), given)
+    number = value(tree, **complete)
     covered = np.ones(np.shape(number), dtype=bool)
     failing = []
     for condition in conditions(theorem, parameters(tree)):
-        here = holds(condition.relation, **given)
+        here = holds(condition.relation, **complete)
         covered = covered & here
         if not np.all(here):
             failing.append(condition.name)

@@ -3,12 +3,14 @@ r"""The kernel: replays certificates in exact arithmetic.  TRUSTED.
 What is trusted, and nothing else:
 
 * Python, `fractions.Fraction` and the data types of `terms`, `certificates` and `statements`;
+* `wellformed`: the data is exactly of these types, and no bound symbol (`x`, `t`, `b`) escapes;
 * `polynomials`: sums, products and equality of exact polynomials and fractions;
 * `lowering`: bilinearity and symmetry of inner products, symmetry of operators, linearity of
   expectations, $E f_b = f$, $E\nabla f_b = \nabla f$, $E H_b = H$;
 * this file: squares are non-negative; sums, products, powers and expectations of non-negative
   numbers are; reciprocals of positive ones are; induction; the tower rule; a case split at zero;
-* `Dynamics.step` and `SamSpec.step`, which say what one step of the algorithm is.
+* `Dynamics.step` and `SamSpec.step`, which say what one step of the algorithm is;
+* `instances`, and only for this: that the hypotheses hold together in the witness.
 
 There is no float, no solver, no search and no simplification.  A step is accepted if its cone has
 the sign of the claim and *equals* the claim's slack as an element of the field of fractions.  Every
@@ -27,6 +29,7 @@ from theory import certificates as C
 from theory.expressions import terms as T
 from theory.expressions.lowering import IllFormed, along, lower, mean, power
 from theory.expressions.polynomials import Frac, Poly
+from theory.instances import unmet
 from theory.statements import (
     ITERATE,
     Assumption,
@@ -37,8 +40,7 @@ from theory.statements import (
     StepReport,
     Theorem,
 )
-
-RESERVED = ("induction",)
+from theory.wellformed import RESERVED, check_scopes, conform, has
 
 
 class Rejected(Exception):
@@ -57,8 +59,8 @@ class Sign(IntEnum):
 class Context:
     """What is in force: facts, proved divisors, the step; `used` collects what was appealed to."""
 
-    step: T.Vector
-    start: T.Vector
+    step: T.Vector | None
+    start: T.Vector | None
     relations: dict[str, T.Relation]
     assumptions: dict[str, Assumption]
     used: set[str]
@@ -78,6 +80,7 @@ def check(theorem: Theorem) -> Report:
     steps: list[StepReport] = []
     at = "the statement"
     try:
+        conform(theorem, Theorem)
         context = _open(theorem, used)
         for lemma in theorem.proof:
             at = f"step {lemma.name!r}"
@@ -89,8 +92,11 @@ def check(theorem: Theorem) -> Report:
         at = "the conclusion"
         if not theorem.conclusion or not {s.name for s in steps}.issuperset(theorem.conclusion):
             raise Rejected("it names no step of the proof, or one that is not there")
-    except (Rejected, IllFormed) as problem:
-        if len(steps) < len(theorem.proof) and at.startswith("step"):
+        at = "the witness"
+        if missing := unmet(theorem):
+            raise Rejected(f"no exact instance of the hypotheses: {missing}")
+    except (Rejected, IllFormed, OverflowError, RecursionError) as problem:
+        if at.startswith("step"):
             steps.append(StepReport(theorem.proof[len(steps)].name, False, str(problem)))
         return Report(Status.UNDECIDED, f"{at}: {problem}", tuple(steps), ())
     return Report(
@@ -100,19 +106,11 @@ def check(theorem: Theorem) -> Report:
 
 def _open(theorem: Theorem, used: set[str]) -> Context:
     """The context before the first step: hypotheses read, divisors proved positive."""
-    names = [h.name for h in theorem.hypotheses]
-    if len(set(names)) < len(names) or set(names) & set(RESERVED):
-        raise Rejected("two hypotheses share a name, or one has a reserved name")
-    if any(ITERATE in _free(hypothesis) for hypothesis in theorem.hypotheses):
-        raise Rejected("a hypothesis mentions x, which stands for an arbitrary point")
-    if _has(theorem.hypotheses, T.Time):
-        raise Rejected("a hypothesis mentions the time t, which stands for an arbitrary time")
-    start = theorem.dynamics.start
-    if ITERATE in T.nodes(start) or _has(start, sampled=True):
-        raise Rejected("the starting point depends on x or on the sample")
+    check_scopes(theorem)
+    dynamics = theorem.dynamics
     context = Context(
-        theorem.dynamics.step(),
-        start,
+        dynamics.step() if dynamics else None,
+        dynamics.start if dynamics else None,
         {h.name: h.relation for h in theorem.hypotheses if isinstance(h, Condition)},
         {h.name: h for h in theorem.hypotheses if isinstance(h, Assumption)},
         used,
@@ -133,24 +131,6 @@ def _named(theorem: Theorem) -> Iterator[str]:
         yield from (
             [h.name] if isinstance(h, Condition) else [f"{h.name}: {r.name}" for r in h.rules]
         )
-
-
-def _free(hypothesis: Condition | Assumption) -> Iterator[object]:
-    """The nodes of a hypothesis, without the variables that a rule binds."""
-    if isinstance(hypothesis, Condition):
-        yield from T.nodes(hypothesis.relation)
-        return
-    for rule in hypothesis.rules:
-        yield from (node for node in T.nodes(rule.relation) if node not in rule.variables)
-
-
-def _has(tree: object, *kinds: type, sampled: bool = False) -> bool:
-    """Whether a tree has a node of these kinds, or (`sampled`) a sample-dependent function."""
-    return any(
-        isinstance(node, kinds)
-        or (sampled and isinstance(node, T.Function | T.Operator) and node.sampled)
-        for node in T.nodes(tree)
-    )
 
 
 def _check_lemma(theorem: Theorem, lemma: Lemma, context: Context) -> None:
@@ -222,7 +202,7 @@ def _instance(name: str, rule_name: str, at: tuple[T.Vector, ...], context: Cont
         raise Rejected(f"there is no assumption {name!r} with a rule {rule_name!r}")
     if len(at) != len(rule.variables):
         raise Rejected(f"rule {rule_name!r} wants {len(rule.variables)} vectors, not {len(at)}")
-    if _has(rule.relation, T.Mean) and _has(at, sampled=True):
+    if has(rule.relation, T.Mean) and has(at, sampled=True):
         raise Rejected(f"rule {rule_name!r} has an expectation that would capture the vectors")
     context.used.add(f"{name}: {rule_name}")
     put = dict(zip(rule.variables, at, strict=True))
@@ -263,7 +243,7 @@ def _replay(cone: C.Cone, context: Context) -> tuple[Frac, Sign]:
             return total, sign
         case C.Invert(part):
             value, sign = _replay(part, context)
-            if sign is not Sign.POSITIVE:
+            if sign is not Sign.POSITIVE or not value.top.terms:
                 raise Rejected("the reciprocal of a number that is not known to be positive")
             return value.inverse(), sign
         case C.MeanOf(part):
@@ -283,18 +263,17 @@ def _replay(cone: C.Cone, context: Context) -> tuple[Frac, Sign]:
                 raise Rejected("only something equal to zero may be multiplied by any scalar")
             return context.number(coefficient) * value, sign
         case C.Tower(quantity, time):
-            _plain(quantity)
-            later = T.substitute(quantity, ITERATE, context.step)
+            later = _moved(quantity, context.step)
             then = T.Time(time.symbolic, time.shift + 1)
             return _zero(T.Along(quantity, then), T.Along(T.Mean(later), time), context)
         case C.Start(quantity):
-            _plain(quantity)
-            first = T.substitute(quantity, ITERATE, context.start)
+            first = _moved(quantity, context.start)
             return _zero(T.Along(quantity, T.Time(False, 0)), first, context)
     raise Rejected(f"not a certificate: {cone!r}")
 
 
-def _plain(quantity: T.Scalar) -> None:
-    """A quantity of the iterate alone: nothing random in it that substitution could capture."""
-    if _has(quantity, T.Mean, T.Along, T.Time, sampled=True):
+def _moved(quantity: T.Scalar, point: T.Vector | None) -> T.Scalar:
+    """A quantity of the iterate alone at another point: substitution has nothing to capture."""
+    if point is None or has(quantity, T.Mean, T.Along, T.Time, sampled=True):
         raise Rejected("a quantity along the trajectory must depend on x alone")
+    return T.substitute(quantity, ITERATE, point)

@@ -23,6 +23,8 @@ SYMBOLS: dict[str, Symbol] = {
     "L": Symbol("L", "L", "smoothness constant of the mean loss f"),
     "mu": Symbol(r"\mu", "μ", "PL constant, convention PL-half: ½|∇f|² ≥ μ f"),
     "alpha": Symbol(r"\alpha", "α", "PL constant, convention PL-bare: |∇f|² ≥ α f; α = 2 μ"),
+    "root": Symbol(r"\sqrt{\mu/\beta}", "√(μ/β)", "root of the inverse condition number μ/β"),
+    "edge": Symbol("t_*", "t*", "SAM's edge: ρ t*² + η t* = 2η; it is 2 at ρ = 0"),
     "a": Symbol("a", "a", "sharpness: the largest eigenvalue of H"),
     "s_2": Symbol("s_2", "s₂", "square root of the largest eigenvalue of E H_b² - H²"),
     "s_3": Symbol("s_3", "s₃", "cube root of the largest eigenvalue of E H_b³ - H³"),
@@ -32,6 +34,7 @@ SYMBOLS: dict[str, Symbol] = {
 
 step_size, radius = Param("step_size"), Param("radius")
 beta, L, mu, alpha = Param("beta"), Param("L"), Param("mu"), Param("alpha")
+root, edge = Param("root"), Param("edge")
 x, x_0 = Named("x"), Named("x_0")
 f, f_b = Function("f"), Function("f", sampled=True)
 H, H_b = Operator("H"), Operator("H", sampled=True)

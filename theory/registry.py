@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import importlib.util
 import json
+import os
 import pkgutil
+import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from types import MappingProxyType, ModuleType
+from typing import IO, cast
 
 from theory import library
 from theory.export.to_json import decode, encode
 from theory.statements import Theorem
+from theory.wellformed import conform
+from theory.witnesses import completed
+
+try:
+    import resource
+except ImportError:  # not on this system: the child's output is then not limited
+    resource = None  # type: ignore[assignment]
+
+TIMEOUT = 60.0
+MAX_BYTES, MAX_MEMORY = 32_000_000, 8_000_000_000
 
 
 class BadTheoremFile(ValueError):
@@ -60,48 +75,87 @@ def theorems_of(module: ModuleType) -> tuple[Theorem, ...]:
     return tuple(theorems)
 
 
-def load_file(path: str | Path, timeout: float = 60.0) -> tuple[Theorem, ...]:
+def load_file(path: str | Path, timeout: float | None = None) -> tuple[Theorem, ...]:
     """The theorems of a user's file, read in a process of its own.
 
     The file runs in a child process and only plain data comes back, so nothing that it patches or
-    imports can reach the kernel of this process.
+    imports can reach the kernel of this process.  What it prints is ignored.  A theorem without a
+    witness gets one there, if a small one is found.  The child is no sandbox: the file runs with
+    the rights of the user who checks it.
 
     Args:
         path: a Python file that defines `THEOREM` or `THEOREMS`.
-        timeout: seconds after which the child is stopped.
+        timeout: seconds after which the child is stopped (default: `TIMEOUT`).
 
     Raises:
         BadTheoremFile: if the file is missing, fails, or does not define theorems.
     """
-    file = Path(path)
-    if not file.is_file():
+    limit = TIMEOUT if timeout is None else timeout
+    if not Path(path).is_file():
         raise BadTheoremFile(f"{path}: no such file")
-    command = [sys.executable, "-m", "theory.registry", str(file)]
+    with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as complaints:
+        code = _run([str(path), str(answer.fileno())], answer.fileno(), complaints, limit)
+        if code is None:
+            raise BadTheoremFile(f"{path}: not read after {limit:g} s")
+        if code != 0:
+            raise BadTheoremFile(f"{path}: {_last_line(complaints)}")
+        answer.seek(0)
+        handed_over = answer.read(MAX_BYTES)
+    if not handed_over:
+        raise BadTheoremFile(f"{path}: it ended without handing over theorems")
     try:
-        child = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
-    except subprocess.TimeoutExpired:
-        raise BadTheoremFile(f"{path}: not read after {timeout:g} s") from None
-    if child.returncode != 0:
-        lines = child.stderr.strip().splitlines() or ["it failed without a message"]
-        raise BadTheoremFile(f"{path}: {lines[-1]}")
-    try:
-        found = decode(json.loads(child.stdout.splitlines()[-1]))
-    except (ValueError, IndexError) as problem:
+        found = decode(json.loads(handed_over))
+        conform(found, tuple[Theorem, ...])
+    except RecursionError:
+        raise BadTheoremFile(f"{path}: a theorem of it is nested too deeply") from None
+    except ValueError as problem:
         raise BadTheoremFile(f"{path}: {problem}") from None
-    if not isinstance(found, tuple) or not all(isinstance(item, Theorem) for item in found):
-        raise BadTheoremFile(f"{path}: it does not hand over theorems")
-    return found
+    return cast(tuple[Theorem, ...], found)
 
 
-def _hand_over(path: str) -> None:
-    """In the child: import the file and print its theorems as one line of JSON."""
+def _run(arguments: list[str], answer: int, stderr: IO[bytes], limit: float) -> int | None:
+    """The exit status of a child whose whole process group is stopped at the end; None if late."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "theory.registry", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
+        pass_fds=(answer,),
+        start_new_session=True,
+    )
+    try:
+        return child.wait(limit)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+
+def _last_line(complaints: IO[bytes]) -> str:
+    """The last line of what the child complained about, made printable."""
+    complaints.seek(max(0, complaints.seek(0, os.SEEK_END) - 4096))
+    lines = complaints.read(4096).decode(errors="replace").strip().splitlines()
+    return "".join(filter(str.isprintable, lines[-1] if lines else "it failed without a message"))
+
+
+def _hand_over(path: str, answer: str) -> None:
+    """In the child: import the file and write its theorems as JSON to an open file."""
+    if resource is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_BYTES, MAX_BYTES))
+        resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY, MAX_MEMORY))
     spec = importlib.util.spec_from_file_location("user_theorem", path)
     if spec is None or spec.loader is None:
         raise BadTheoremFile(f"{path}: not a Python file")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    print(json.dumps(encode(theorems_of(module))))
+    theorems = theorems_of(module)
+    conform(theorems, tuple[Theorem, ...])
+    theorems = tuple(completed(theorem) for theorem in theorems)
+    with os.fdopen(int(answer), "w") as stream:
+        json.dump(encode(theorems), stream)
 
 
 if __name__ == "__main__":
-    _hand_over(sys.argv[1])
+    _hand_over(*sys.argv[1:])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from fractions import Fraction
 
 from theory.algorithms import SamSpec
 from theory.certificates import Certificate, Cone
@@ -136,6 +137,24 @@ class Dynamics:
 
 
 @dataclass(frozen=True)
+class Witness:
+    """Numbers that satisfy all hypotheses: without them a theorem could be true of nothing.
+
+    The samples are the quadratics with these matrices and the minimum 0 at the origin (see
+    `theory.models`); every function and every operator of the statement is made of them.
+
+    Attributes:
+        parameters: a value for every parameter of the hypotheses.
+        vectors: a value in Q^d for every named vector of the hypotheses.
+        curvatures: the n symmetric d by d matrices, row by row.
+    """
+
+    parameters: tuple[tuple[str, Fraction], ...]
+    vectors: tuple[tuple[str, tuple[Fraction, ...]], ...]
+    curvatures: tuple[tuple[tuple[Fraction, ...], ...], ...]
+
+
+@dataclass(frozen=True)
 class Quantity:
     """An expression of the statement under a name by which it can be evaluated and drawn."""
 
@@ -154,11 +173,12 @@ class Theorem:
         statement: the claim in words, with its conventions.
         source: where it comes from, and how sure that is.
         kind: what sort of statement it is.
-        dynamics: the algorithm that is meant, and on what it runs.
         hypotheses: everything that is assumed.
         divisors: proofs that what the statement divides by is positive.
         proof: the steps, in order.
         conclusion: the names of the steps that are the theorem.
+        dynamics: the algorithm that is meant, and on what it runs, if it is about one.
+        witness: an exact instance in which all hypotheses hold; needed if there are any.
         quantities: expressions of the statement that can be evaluated.
         findings: what the toolkit found out about it, in words.
         expected: the status recorded with the theorem.
@@ -169,11 +189,12 @@ class Theorem:
     statement: str
     source: Source
     kind: Kind
-    dynamics: Dynamics
     hypotheses: tuple[Hypothesis, ...]
     divisors: tuple[Cone, ...]
     proof: tuple[Lemma, ...]
     conclusion: tuple[str, ...]
+    dynamics: Dynamics | None = None
+    witness: Witness | None = None
     quantities: tuple[Quantity, ...] = ()
     findings: tuple[str, ...] = ()
     expected: Status = Status.PROVED

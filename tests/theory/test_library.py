@@ -84,14 +84,32 @@ def test_quantities_are_part_of_the_statement(theorem):
         assert quantity.expression in said, quantity.name
 
 
+def on_the_equations(theorem, values):
+    """The values with one parameter of every equality hypothesis changed so that it holds."""
+    for condition in ev.conditions(theorem, frozenset(values)):
+        if condition.relation.sign == "==":
+            slack = condition.relation.slack
+            for name in sorted(ev.parameters(condition.relation)):
+                at = [exact(slack, values | {name: Fraction(x)}) for x in (1, 2, 3)]
+                slope = at[1] - at[0]
+                linear = at[2] - at[1] == slope != 0
+                if linear and (root := 1 - at[0] / slope) > 0:
+                    values = values | {name: root}
+                    break
+    return values
+
+
 @every_theorem
 def test_float_evaluation_agrees_with_exact_arithmetic_over_the_range(theorem):
     rng = np.random.default_rng(0)
     for quantity in theorem.quantities:
         names = sorted(ev.parameters(quantity.expression))
         covered = 0
-        for _ in range(200):
-            values = {n: Fraction(int(rng.integers(1, 40)), 16) for n in names}
+        for _ in range(400):
+            values = {
+                n: Fraction(int(rng.integers(1, 40)), 4 ** int(rng.integers(6))) for n in names
+            }
+            values = on_the_equations(theorem, values)
             floats = {n: float(v) for n, v in values.items()}
             result = ev.evaluate(theorem, quantity.name, **floats)
             if result.covered:
@@ -150,3 +168,32 @@ def test_evaluation_names_what_is_missing():
         ev.evaluate(sgd_pl_linear.THEOREM, "factor", step_size=0.1, beta=1.0, L=1.0)
     with pytest.raises(ValueError, match="no quantity 'rate'"):
         ev.evaluate(sgd_pl_linear.THEOREM, "rate")
+
+
+def test_parameters_that_an_equation_defines_need_not_be_given():
+    improved = theory.get("sam-pl-linear-improved")
+    given = {"step_size": 0.1, "radius": 0.1, "beta": 2.0, "L": 1.0, "mu": 0.5}
+    left_out = ev.evaluate(improved, "factor", **given)
+    spelled = ev.evaluate(improved, "factor", root=0.5, **given)
+    assert left_out.covered and left_out.value == pytest.approx(spelled.value, rel=1e-14)
+    sharp = theory.get("sam-stability-s2-sharp")
+    step_size, radius = 0.3, np.array([0.0, 1e-9, 0.1, 2.0])
+    bound = ev.evaluate(sharp, "bound", step_size=step_size, radius=radius).value
+    with np.errstate(invalid="ignore", divide="ignore"):
+        edge = (np.sqrt(step_size**2 + 8 * step_size * radius) - step_size) / (2 * radius)
+    edge[0] = 2.0
+    # the textbook formula cancels at small radii: nine digits lost at 1e-9
+    np.testing.assert_allclose(bound, edge**2 / (4 * step_size**2), rtol=1e-7)
+
+
+def test_the_improved_rate_dominates_the_published_one_over_its_range():
+    beta, L = 1.0, 1.0
+    for mu in (0.04, 0.25, 0.6):
+        widest = float(ev.evaluate(sam_pl_linear.HALF, "max_radius", beta=beta, mu=mu).value)
+        given = {"step_size": mu / (2 * beta * L), "beta": beta, "L": L, "mu": mu}
+        for radius in np.linspace(0, widest, 7):
+            old = ev.evaluate(sam_pl_linear.HALF, "factor", radius=radius, **given)
+            new = ev.evaluate(
+                theory.get("sam-pl-linear-improved"), "factor", radius=radius, **given
+            )
+            assert old.covered and new.covered and new.value <= old.value * (1 + 1e-15)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -10,11 +11,17 @@ from theory import kernel
 from theory.statements import Report, Status, Theorem
 
 SKIPPED = "skipped"
+DISPUTED = "disputed"
 
 
 @dataclass(frozen=True)
 class Opinion:
-    """What one checker says: `proved`, `refuted`, `undecided`, `error` or `skipped`, and why."""
+    """What one checker says, and why.
+
+    `verdict` is a `Status`, or `skipped` for a tool that is not there, or `disputed` for a step
+    that has an exact counterexample in what it appeals to.  A disputed step need not be false: the
+    proof may have left out a fact.  So it contradicts a proof, but does not refute a theorem.
+    """
 
     verdict: str
     reason: str = ""
@@ -45,7 +52,26 @@ class Verdict:
 
 
 SecondOpinion = Callable[[Theorem], Opinion]
-SECOND_OPINIONS: dict[str, SecondOpinion] = {}
+
+
+def _lazily(module: str) -> SecondOpinion:
+    """A checker that is imported when it is first asked; whatever it raises is an `error`."""
+
+    def ask(theorem: Theorem) -> Opinion:
+        try:
+            checker = importlib.import_module(f"theory.checkers.{module}")
+            said = checker.opinion(theorem)
+        except Exception as problem:
+            return Opinion(Status.ERROR.value, f"{type(problem).__name__}: {problem}")
+        return said if isinstance(said, Opinion) else Opinion(Status.ERROR.value, "no opinion")
+
+    return ask
+
+
+SECOND_OPINIONS: dict[str, SecondOpinion] = {
+    "z3": _lazily("z3_checker"),
+    "coq": _lazily("coq_checker"),
+}
 
 
 def available() -> tuple[str, ...]:
@@ -78,7 +104,8 @@ def combine(opinions: Mapping[str, Opinion]) -> Status:
     others = {verdict for name, verdict in verdicts.items() if name != "kernel"}
     if Status.ERROR.value in verdicts.values():
         return Status.ERROR
+    if others & {Status.REFUTED.value, DISPUTED} and verdicts["kernel"] == Status.PROVED.value:
+        return Status.ERROR
     if Status.REFUTED.value in others:
-        contradicted = verdicts["kernel"] == Status.PROVED.value
-        return Status.ERROR if contradicted else Status.REFUTED
+        return Status.REFUTED
     return Status(verdicts["kernel"])

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import re
 import types
 from fractions import Fraction
 from typing import Any
 
 from theory import algorithms, certificates, statements
 from theory.expressions import terms
+from theory.wellformed import check_fields
 
+RATIONAL = re.compile(r"-?[0-9]{1,4000}(/0*[1-9][0-9]{0,3999})?", re.ASCII)
 _MODULES: tuple[types.ModuleType, ...] = (terms, certificates, statements, algorithms)
 CLASSES: dict[str, Any] = {
     name: item
@@ -46,7 +49,7 @@ _PLAIN = (bool, int, float, str)
 
 
 def decode(data: Any) -> Any:
-    """The inverse of `encode`.
+    """The inverse of `encode`; every field must be exactly of the type that it declares.
 
     Raises:
         ValueError: for data that `encode` cannot have produced.
@@ -55,14 +58,27 @@ def decode(data: Any) -> Any:
         return data
     if isinstance(data, list):
         return tuple(decode(part) for part in data)
-    if isinstance(data, dict) and data.keys() == {"rational"}:
-        return Fraction(data["rational"])
-    if isinstance(data, dict) and data.get("is") in CLASSES:
-        kind = CLASSES[data["is"]]
-        if issubclass(kind, enum.Enum):
-            return kind(data["value"])
-        fields = {name: decode(part) for name, part in data.items() if name != "is"}
-        if fields.keys() != {f.name for f in dataclasses.fields(kind)}:
-            raise ValueError(f"a {data['is']} has other fields than {sorted(fields)}")
-        return kind(**fields)
-    raise ValueError(f"not a part of a theorem: {str(data)[:80]}")
+    if not isinstance(data, dict):
+        raise ValueError(f"not a part of a theorem: {str(data)[:80]}")
+    if data.keys() == {"rational"}:
+        return _rational(data["rational"])
+    name = data.get("is")
+    kind = CLASSES.get(name) if isinstance(name, str) else None
+    if kind is None:
+        raise ValueError(f"there is no type {str(name)[:80]!r} in the language of theorems")
+    wanted = (
+        {"value"} if issubclass(kind, enum.Enum) else {f.name for f in dataclasses.fields(kind)}
+    )
+    if data.keys() - {"is"} != wanted:
+        raise ValueError(f"a {name} has the fields {sorted(wanted)} and no others")
+    if issubclass(kind, enum.Enum):
+        return kind(data["value"])
+    values = {field: decode(data[field]) for field in wanted}
+    check_fields(kind, values)
+    return kind(**values)
+
+
+def _rational(text: Any) -> Fraction:
+    if not isinstance(text, str) or not RATIONAL.fullmatch(text):
+        raise ValueError(f"not a rational number: {str(text)[:80]!r}")
+    return Fraction(text)

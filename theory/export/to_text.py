@@ -16,8 +16,7 @@ def explanation(theorem: Theorem) -> str:
         "",
         f"  kind      {theorem.kind.value}",
         f"  source    {source.reference}; {source.place} ({source.attribution.value})",
-        f"  algorithm {theorem.dynamics.algorithm.name}, "
-        + ("same batch in both gradients" if not theorem.dynamics.algorithm.fresh_batch else ""),
+        f"  algorithm {_algorithm(theorem)}",
         "",
         "Hypotheses",
     ]
@@ -39,3 +38,11 @@ def explanation(theorem: Theorem) -> str:
     if theorem.findings:
         lines += ["", "Findings", *(f"  - {finding}" for finding in theorem.findings)]
     return "\n".join(lines)
+
+
+def _algorithm(theorem: Theorem) -> str:
+    if theorem.dynamics is None:
+        return "none"
+    spec = theorem.dynamics.algorithm
+    same_batch = spec.stochastic and spec.perturbed and not spec.fresh_batch
+    return spec.name + (", same batch in both gradients" if same_batch else "")

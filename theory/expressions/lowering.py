@@ -222,6 +222,8 @@ def mean(inside: Frac) -> Frac:
 
 def along(inside: Frac, time: T.Time) -> Frac:
     """The expectation over the law of the iterate at a time."""
+    if time.shift < 0:
+        raise IllFormed("a time before the start")
     if any(depends(atom, True) for atom in inside.top.atoms | inside.bottom.atoms):
         raise IllFormed("a quantity along the trajectory depends on the sample")
     return _expect(inside, False, lambda monomial: Poly.atom(AlongAtom(monomial, time)))

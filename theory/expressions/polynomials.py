@@ -14,6 +14,7 @@ Atom = Hashable
 Monomial = frozenset[tuple[Atom, int]]
 ONE: Monomial = frozenset()
 UNIT = {ONE: Fraction(1)}
+MAX_PRODUCT, MAX_BITS = 1_000_000, 1_000_000
 
 
 def times(left: Monomial, right: Monomial) -> Monomial:
@@ -67,11 +68,16 @@ class Poly:
     def __mul__(self, other: Poly) -> Poly:
         if self.terms == UNIT or other.terms == UNIT:
             return other if self.terms == UNIT else self
+        if len(self.terms) * len(other.terms) > MAX_PRODUCT:
+            raise OverflowError(f"a product of polynomials with over {MAX_PRODUCT} pairs of terms")
         return Poly(
             (times(m, n), c * d) for m, c in self.terms.items() for n, d in other.terms.items()
         )
 
     def __pow__(self, exponent: int) -> Poly:
+        sizes = (max(abs(c.numerator), c.denominator).bit_length() for c in self.terms.values())
+        if exponent * max(sizes, default=0) > MAX_BITS:
+            raise OverflowError(f"a power with over {MAX_BITS} binary digits")
         result = Poly.constant(1)
         for _ in range(exponent):
             result = result * self

@@ -16,8 +16,16 @@ from typing import Any, TypeVar, overload
 Number = int | Fraction
 
 
+MAX_EXPONENT = 64
+
+
 class IllFormed(ValueError):
     """An expression that means nothing: an unproved divisor, a random one, a misplaced time."""
+
+
+def _check_exponent(exponent: object) -> None:
+    if isinstance(exponent, int) and not 0 <= exponent <= MAX_EXPONENT:
+        raise IllFormed(f"{exponent} is not an exponent or time from 0 to {MAX_EXPONENT}")
 
 
 @dataclass(frozen=True)
@@ -96,6 +104,9 @@ class Time:
     symbolic: bool = True
     shift: int = 0
 
+    def __post_init__(self) -> None:
+        _check_exponent(self.shift)
+
 
 @dataclass(frozen=True)
 class Const(Scalar):
@@ -139,6 +150,9 @@ class Power(Scalar):
 
     base: Scalar
     exponent: int | Time
+
+    def __post_init__(self) -> None:
+        _check_exponent(self.exponent)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ BETA_POSITIVE = Condition("beta > 0", beta > ZERO)
 L_POSITIVE = Condition("L > 0", ZERO < L)
 STEP = Condition("step >= 0", step_size >= ZERO)
 RADIUS = Condition("radius >= 0", radius >= ZERO)
+SAMPLES = [[[1, 0], [0, 2]], [[1, 0], [0, 4]]]
 KNOWN: dict[Scalar, str] = {
     beta: "beta > 0",
     L: "L > 0",

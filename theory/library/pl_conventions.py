@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from theory.algorithms import GD
 from theory.assumptions import polyak_lojasiewicz
 from theory.building import number, times
 from theory.certificates import Instance
 from theory.expressions.terms import Gradient, Value, norm2
-from theory.notation import alpha, f, mu, x, x_0
-from theory.statements import Attribution, Dynamics, Kind, Lemma, Source, Theorem
+from theory.library import _pl as pl
+from theory.notation import alpha, f, mu, x
+from theory.statements import Attribution, Kind, Lemma, Source, Theorem
+from theory.witnesses import witness
 
-dynamics = Dynamics(GD, f, x_0)
 squared = norm2(Gradient(f, x))
 
 FROM_HALF = Theorem(
@@ -21,7 +21,6 @@ FROM_HALF = Theorem(
     statement="If ½|∇f|² ≥ μ f everywhere, then |∇f|² ≥ 2μ f everywhere.",
     source=Source("definition of both conventions", "", Attribution.DERIVED),
     kind=Kind.IDENTITY,
-    dynamics=dynamics,
     hypotheses=(polyak_lojasiewicz("PL", f, mu, "half"),),
     divisors=(),
     proof=(
@@ -33,6 +32,7 @@ FROM_HALF = Theorem(
         ),
     ),
     conclusion=("PL-bare",),
+    witness=witness({"mu": 1}, {}, pl.SAMPLES),
 )
 
 FROM_BARE = Theorem(
@@ -41,7 +41,6 @@ FROM_BARE = Theorem(
     statement="If |∇f|² ≥ α f everywhere, then ½|∇f|² ≥ (α/2) f everywhere.",
     source=Source("definition of both conventions", "", Attribution.DERIVED),
     kind=Kind.IDENTITY,
-    dynamics=dynamics,
     hypotheses=(polyak_lojasiewicz("PL", f, alpha, "bare"),),
     divisors=(),
     proof=(
@@ -53,6 +52,7 @@ FROM_BARE = Theorem(
         ),
     ),
     conclusion=("PL-half",),
+    witness=witness({"alpha": 2}, {}, pl.SAMPLES),
 )
 
 THEOREMS = (FROM_HALF, FROM_BARE)

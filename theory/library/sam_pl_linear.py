@@ -44,6 +44,7 @@ from theory.statements import (
     Source,
     Theorem,
 )
+from theory.witnesses import witness
 
 dynamics = Dynamics(SAM, f, x_0)
 after = dynamics.step()
@@ -250,6 +251,9 @@ HALF = Theorem(
         "the best factor",
         "radius zero is SGD",
     ),
+    witness=witness(
+        {"beta": 4, "L": 3, "mu": 1, "step_size": "1/20", "radius": "1/20"}, {}, pl.SAMPLES
+    ),
     quantities=(
         Quantity("factor", factor(mu), "one-step contraction of the expected loss"),
         Quantity("best_step_size", best_step_size(mu), "step size with the smallest factor"),
@@ -336,6 +340,9 @@ BARE = Theorem(
         ),
     ),
     conclusion=("one step, published", "rate"),
+    witness=witness(
+        {"beta": 4, "L": 3, "alpha": 2, "step_size": "25/864", "radius": "1/20"}, {}, pl.SAMPLES
+    ),
     quantities=(
         Quantity("factor", published_factor, "one-step contraction of the expected loss"),
         Quantity("step_size", published_step, "the step size of the theorem"),

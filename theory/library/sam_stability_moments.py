@@ -18,7 +18,9 @@ from theory.statements import (
     Quantity,
     Source,
     Theorem,
+    Witness,
 )
+from theory.witnesses import witness
 
 m = Inner(u, H(u))
 unit = Fact("u is a unit vector")
@@ -28,6 +30,17 @@ COEFFICIENTS: dict[int, tuple[Scalar, Cone]] = {
     2: (eta * (eta - 2 * rho), times(step, room)),
     3: (2 * eta**2 * rho, times(number(2), step, step, radius)),
     4: (eta**2 * rho**2, times(step, step, radius, radius)),
+}
+WITNESSES: dict[int, Witness] = {
+    2: witness({"step_size": "1/2", "radius": "1/10", "s_2": 1}, {"u": [1]}, [[[0]], [[2]]]),
+    3: witness(
+        {"step_size": "1/2", "radius": "1/10", "s_3": "4/3"}, {"u": [1]}, [[[0]], [[0]], [[2]]]
+    ),
+    4: witness(
+        {"step_size": "1/4", "radius": "1/20", "s_4": 2},
+        {"u": ["4/5", "3/5"]},
+        [[[1, 0], [0, 1]], [[3, 0], [0, 1]]],
+    ),
 }
 WORDS = {2: "s_2² ≤ 1/(η(η - 2ρ))", 3: "s_3³ ≤ 1/(2η²ρ)", 4: "s_4⁴ ≤ 1/(η²ρ²)"}
 
@@ -156,6 +169,7 @@ def bound(order: int) -> Theorem:
         divisors=(its_cone, times(step, step)) if strict else (its_cone,),
         proof=tuple(proof),
         conclusion=tuple(conclusion),
+        witness=WITNESSES[order],
         quantities=(Quantity("bound", 1 / coefficient, f"upper bound on s_{order}^{order}"),),
         findings=(
             "The condition relating η and ρ is implicit in the published statement.",

@@ -41,6 +41,7 @@ from theory.statements import (
     Source,
     Theorem,
 )
+from theory.witnesses import witness
 
 a, eigenvalue = Param("a"), Param("eigenvalue")
 u, v, w = st.u, Named("v"), Named("w")
@@ -164,6 +165,11 @@ THEOREM = Theorem(
         ),
     ),
     conclusion=("growth rate", "divergence"),
+    witness=witness(
+        {"step_size": 1, "radius": "1/2", "a": 2, "eigenvalue": "-7/2"},
+        {"v": [0, 1], "w": [0, 1]},
+        [[[1, 0], [0, 1]], [[1, 0], [0, 3]]],
+    ),
     quantities=(
         Quantity("left", left, "what the bound bounds"),
         Quantity("limit", limit, "the bound"),

@@ -9,6 +9,7 @@ from theory.expressions.terms import Along, Inner, Mean, Named, Time, norm2
 from theory.library import _stability as st
 from theory.notation import x, x_0
 from theory.statements import Attribution, Kind, Lemma, Source, Theorem
+from theory.witnesses import witness
 
 v = Named("v")
 
@@ -62,6 +63,9 @@ SUFFICIENT = Theorem(
         ),
     ),
     conclusion=("stability",),
+    witness=witness(
+        {"step_size": "1/4", "radius": "1/8"}, {}, [[[1, 0], [0, 2]], [[2, 1], [1, 1]]]
+    ),
 )
 
 THEOREMS = (EXPANSION, SUFFICIENT)

@@ -29,6 +29,7 @@ from theory.statements import (
     Source,
     Theorem,
 )
+from theory.witnesses import witness
 
 dynamics = Dynamics(SGD, f, x_0)
 after = dynamics.step()
@@ -130,6 +131,7 @@ THEOREM = Theorem(
         optimal_value,
     ),
     conclusion=("one step", "rate", "the best step size", "the best factor"),
+    witness=witness({"beta": 4, "L": 3, "mu": 1, "step_size": "1/12"}, {}, pl.SAMPLES),
     quantities=(
         Quantity("factor", factor, "one-step contraction of the expected loss"),
         Quantity("best_step_size", best_step_size, "step size with the smallest factor"),

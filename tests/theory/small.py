@@ -1,0 +1,51 @@
+"""Theorems of one step, to be accepted or refused."""
+
+import theory
+from theory import witnesses
+from theory.algorithms import GD
+from theory.assumptions import ZERO
+from theory.expressions.terms import Function, Named, Operator, Param
+from theory.statements import (
+    Attribution,
+    Condition,
+    Dynamics,
+    Kind,
+    Lemma,
+    Source,
+    Status,
+    Theorem,
+)
+
+p, q = Param("p"), Param("q")
+x, y, u = Named("x"), Named("y"), Named("u")
+f, f_b = Function("f"), Function("f", sampled=True)
+H, H_b = Operator("H"), Operator("H", sampled=True)
+P_POSITIVE = Condition("p > 0", p > ZERO)
+Q_NONNEGATIVE = Condition("q >= 0", q >= ZERO)
+
+
+def make(claim, certificate, *hypotheses, before=(), dynamics=None, divisors=()):
+    """A theorem whose last step is the given one."""
+    return Theorem(
+        id="test",
+        title="",
+        statement="",
+        source=Source("", "", Attribution.DERIVED),
+        kind=Kind.IDENTITY,
+        dynamics=dynamics or Dynamics(GD, f, Named("x_0")),
+        hypotheses=hypotheses,
+        divisors=divisors,
+        proof=(*before, Lemma("claim", claim, certificate, "")),
+        conclusion=("claim",),
+    )
+
+
+def refused(theorem, reason):
+    report = theory.check(theorem)
+    assert report.status is Status.UNDECIDED
+    assert reason in report.reason, report.reason
+
+
+def proved(theorem):
+    report = theory.check(witnesses.completed(theorem))
+    assert report.status is Status.PROVED, report.reason

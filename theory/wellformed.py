@@ -1,0 +1,147 @@
+"""Whether a theorem is what its types and its scopes promise.  TRUSTED.
+
+The kernel dispatches on types and trusts equality, so every part of a theorem must be *exactly* of
+the type that its field declares: no subclass (it could lie about equality), no bool for an int, no
+int for a rational, no character that does not show.  And a bound symbol must not escape: the
+iterate `x`, the time `t` and the sample `b` have their places.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import types
+import typing
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from theory import certificates as C
+from theory.expressions import terms as T
+from theory.statements import ITERATE, Assumption, Condition, Theorem
+
+MAX_DEPTH = 150
+MAX_NODES = 1_000_000
+RESERVED = ("induction",)
+FAMILIES: dict[Any, frozenset[type]] = {
+    base: frozenset(
+        item
+        for item in vars(T).values()
+        if isinstance(item, type) and issubclass(item, base) and item is not base
+    )
+    for base in (T.Scalar, T.Vector)
+}
+
+
+class IllShaped(T.IllFormed):
+    """Data that is not of the declared type, with the place in one line."""
+
+
+@functools.cache
+def fits(annotation: Any) -> Callable[[object], bool]:
+    """A test for one field: exact types; the fields of a dataclass are not looked into."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType):
+        options = [fits(option) for option in arguments]
+        return lambda item: any(option(item) for option in options)
+    if origin is tuple and arguments[-1] is Ellipsis:
+        each = fits(arguments[0])
+        return lambda item: type(item) is tuple and all(each(part) for part in item)
+    if origin is tuple:
+        parts = [fits(argument) for argument in arguments]
+        return lambda item: (
+            type(item) is tuple
+            and len(item) == len(parts)
+            and all(part(its) for part, its in zip(parts, item, strict=True))
+        )
+    if annotation in FAMILIES:
+        return lambda item: type(item) in FAMILIES[annotation]
+    if annotation is str:
+        return lambda item: type(item) is str and item.isprintable()
+    if annotation is float:
+        return lambda item: type(item) in (int, float) and math.isfinite(typing.cast(float, item))
+    return lambda item: type(item) is annotation
+
+
+@functools.cache
+def fields(kind: type) -> dict[str, Any]:
+    """The declared types of a dataclass's fields."""
+    hints = typing.get_type_hints(kind)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+
+
+def check_fields(kind: type, values: dict[str, Any]) -> None:
+    """Compare the fields of one dataclass with what it declares.
+
+    Raises:
+        IllShaped: naming the field that differs.
+    """
+    for name, annotation in fields(kind).items():
+        if not fits(annotation)(values[name]):
+            shown = type(values[name]).__name__
+            if isinstance(values[name], str) and not values[name].isprintable():
+                shown = "text with a character that does not show"
+            raise IllShaped(f"{kind.__name__}.{name} is declared otherwise than {shown}")
+
+
+def conform(item: object, annotation: Any) -> None:
+    """Compare a whole tree with a declared type.
+
+    Raises:
+        IllShaped: naming the first field that differs; also for a tree that is too deep or large.
+    """
+    if not fits(annotation)(item):
+        raise IllShaped(f"a {type(item).__name__} stands where another type is declared")
+    seen = 0
+    waiting: list[tuple[Any, int]] = [(item, 0)]
+    while waiting:
+        node, depth = waiting.pop()
+        seen += 1
+        if depth > MAX_DEPTH or seen > MAX_NODES:
+            raise IllShaped(f"more than {MAX_DEPTH} levels or {MAX_NODES} nodes")
+        if dataclasses.is_dataclass(node) and not isinstance(node, type):
+            values = {name: getattr(node, name) for name in fields(type(node))}
+            check_fields(type(node), values)
+            waiting += [(value, depth + 1) for value in values.values()]
+        elif isinstance(node, tuple):
+            waiting += [(part, depth + 1) for part in node]
+
+
+def has(tree: object, *kinds: type, sampled: bool = False) -> bool:
+    """Whether a tree has a node of these kinds, or (`sampled`) a sample-dependent function."""
+    return any(
+        isinstance(node, kinds)
+        or (sampled and isinstance(node, T.Function | T.Operator) and node.sampled)
+        for node in T.nodes(tree)
+    )
+
+
+def _free(hypothesis: Condition | Assumption) -> Iterator[object]:
+    """The nodes of a hypothesis, without the variables that a rule binds."""
+    if isinstance(hypothesis, Condition):
+        yield from T.nodes(hypothesis.relation)
+        return
+    for rule in hypothesis.rules:
+        yield from (node for node in T.nodes(rule.relation) if node not in rule.variables)
+
+
+def check_scopes(theorem: Theorem) -> None:
+    """Refuse hypotheses and starting points in which `x`, `t` or `b` would be captured.
+
+    Raises:
+        IllFormed: with the reason.
+    """
+    names = [h.name for h in theorem.hypotheses]
+    if len(set(names)) < len(names) or set(names) & set(RESERVED):
+        raise T.IllFormed("two hypotheses share a name, or one has a reserved name")
+    if any(ITERATE in _free(hypothesis) for hypothesis in theorem.hypotheses):
+        raise T.IllFormed("a hypothesis mentions x, which stands for an arbitrary point")
+    if has(theorem.hypotheses, T.Time):
+        raise T.IllFormed("a hypothesis mentions the time t, which stands for an arbitrary time")
+    if theorem.dynamics is None:
+        if has((theorem.proof, theorem.divisors), T.Along, C.AlongOf, C.Tower, C.Start):
+            raise T.IllFormed("a trajectory is mentioned, and the theorem runs no algorithm")
+    else:
+        start = theorem.dynamics.start
+        if ITERATE in T.nodes(start) or has(start, T.Time, sampled=True):
+            raise T.IllFormed("the starting point depends on x, on the time or on the sample")
