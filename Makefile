@@ -7,7 +7,7 @@ CONSTRAINTS ?= $(if $(shell command -v nvidia-smi 2>/dev/null),,-c constraints-c
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help check test test-all figures notebooks lint format clean
+.PHONY: help check test test-all soundness figures notebooks lint format clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,9 @@ test: $(VENV)/.dev  ## the fast tests
 
 test-all: $(VENV)/.dev  ## every test, the slow ones included
 	$(BIN)/python -m pytest -n $(JOBS)
+
+soundness: $(VENV)/.run  ## try to fool the kernel, and report what it rejected
+	$(BIN)/python -m theory.soundness
 
 figures: $(VENV)/.run  ## rebuild every figure into figures/
 	$(BIN)/python -m paper_figures build all --preset laptop

@@ -114,7 +114,7 @@ def table(verdicts: Sequence[Verdict]) -> Table:
     for v in verdicts:
         opinions = [
             f"[{COLOURS.get(o.verdict, 'dim')}]{o.verdict}[/]"
-            + (f"\n{escape(o.reason)}" if o.reason else "")
+            + (f"\n{escape(o.reason)}" if o.reason and o.verdict != Status.PROVED else "")
             for o in v.opinions.values()
         ]
         accepted = sum(step.accepted for step in v.report.steps)

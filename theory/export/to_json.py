@@ -73,7 +73,7 @@ def decode(data: Any) -> Any:
         raise ValueError(f"a {name} has the fields {sorted(wanted)} and no others")
     if issubclass(kind, enum.Enum):
         return kind(data["value"])
-    values = {field: decode(data[field]) for field in wanted}
+    values = {field.name: decode(data[field.name]) for field in dataclasses.fields(kind)}
     check_fields(kind, values)
     return kind(**values)
 

@@ -1,0 +1,15 @@
+# Attack: a rule that no space satisfies (every vector is shorter than 1), with a witness that lies.
+from attack import false_claim, zero
+
+from theory.certificates import Instance
+from theory.expressions.terms import Named, norm2
+from theory.statements import Assumption, Rule
+from theory.witnesses import witness
+
+u, x = Named("u"), Named("x")
+THEOREM = false_claim(
+    norm2(5 * x) <= 1,
+    Instance("short", "at", (5 * x,)),
+    (Assumption("short", "", "", (Rule("at", (u,), norm2(u) <= 1 + zero),)),),
+    witness=witness({}, {"u": [0]}, [[[1]]]),
+)

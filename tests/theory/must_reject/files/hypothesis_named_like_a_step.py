@@ -1,0 +1,12 @@
+# Attack: a step that replaces a hypothesis of the same name by a stronger one.
+from attack import false_claim, p, zero
+
+from theory.certificates import Fact, Square
+from theory.statements import Condition, Lemma
+
+THEOREM = false_claim(
+    p + zero >= 1,
+    Fact("bound"),
+    (Condition("bound", zero <= p),),
+    before=(Lemma("bound", zero <= p**2, Square(p), ""),),
+)

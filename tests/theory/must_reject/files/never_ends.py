@@ -1,0 +1,5 @@
+# Attack: never end.
+import time
+
+while True:
+    time.sleep(1)

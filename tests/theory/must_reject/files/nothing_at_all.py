@@ -1,0 +1,2 @@
+# Attack: an empty list of theorems, all of which are proved.
+THEOREMS = ()

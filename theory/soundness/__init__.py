@@ -1,0 +1,1 @@
+"""How hard the kernel is to fool: mutated statements, tampered certificates, generated claims."""

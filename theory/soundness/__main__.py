@@ -1,0 +1,163 @@
+"""The soundness report: `python -m theory.soundness [ID ...] [--json]`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from theory import registry
+from theory.soundness import report
+from theory.soundness.report import Fuzz, Mutation, Tampering
+
+CHUNK, LONG, WIDTH = 1000, 10, 110
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's grammar."""
+    main = argparse.ArgumentParser(
+        prog="python -m theory.soundness",
+        description="Try to fool the kernel: mutants, tampered certificates, generated claims. "
+        "Exit 1 if anything false is accepted.",
+    )
+    main.add_argument("theorems", nargs="*", metavar="ID", help="default: all")
+    main.add_argument("--fuzz", type=int, default=10_000, metavar="N", help="claims of each kind")
+    main.add_argument("--seed", type=int, default=0, help="of the generated claims (default: 0)")
+    main.add_argument("--jobs", type=int, default=2, metavar="N", help="processes (default: 2)")
+    main.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    return main
+
+
+def shares(theorem: str) -> int:
+    """Into how many shares the mutants of a theorem are divided: long proofs into more than one."""
+    return 3 if len(registry.get(theorem).proof) > LONG else 1
+
+
+def mutate(theorem: str, part: int) -> Mutation:
+    """A share of the mutation report of a theorem of the library."""
+    return report.mutate(registry.get(theorem), part, shares(theorem))
+
+
+def tamper(theorem: str) -> Tampering:
+    """The tampering report of a theorem of the library."""
+    return report.tamper(registry.get(theorem))
+
+
+def gather(
+    names: Sequence[str], count: int, seed: int, jobs: int
+) -> tuple[list[Mutation], list[Tampering], list[Fuzz]]:
+    """Run everything in processes; progress goes to stderr."""
+    largest_first = sorted(names, key=lambda name: -len(registry.get(name).proof))
+    with ProcessPoolExecutor(jobs) as pool:
+        mutations = {
+            name: [pool.submit(mutate, name, part) for part in range(shares(name))]
+            for name in largest_first
+        }
+        tamperings = {name: pool.submit(tamper, name) for name in largest_first}
+        fuzzed = {
+            kind: [
+                pool.submit(report.generate, kind, min(CHUNK, count - start), seed + start)
+                for start in range(0, count, CHUNK)
+            ]
+            for kind in report.FUZZ
+        }
+        waiting: list[Future[Any]] = list(tamperings.values())
+        for parts in mutations.values():
+            waiting += parts
+        for chunks in fuzzed.values():
+            waiting += chunks
+        for done, _ in enumerate(as_completed(waiting), start=1):
+            print(f"\r{done}/{len(waiting)}", end="", file=sys.stderr, flush=True)
+        print(file=sys.stderr)
+    return (
+        [report.together([future.result() for future in mutations[name]]) for name in names],
+        [tamperings[name].result() for name in names],
+        [
+            Fuzz(
+                kind,
+                sum(future.result().claims for future in chunks),
+                sum(future.result().accepted for future in chunks),
+            )
+            for kind, chunks in fuzzed.items()
+        ],
+    )
+
+
+def tables(mutations: Sequence[Mutation], tamperings: Sequence[Tampering]) -> tuple[Table, Table]:
+    """Two tables with one line per theorem: changed statements, changed certificates."""
+    statements = Table(title="Changed statements", title_justify="left")
+    certificates = Table(title="Changed certificates", title_justify="left")
+    headings = ("mutants", "rejected", "weaker", "accepted", "refuted", "easier", "open")
+    for result, words in (
+        (statements, headings),
+        (certificates, ("tampered", "rejected", "same proof", "accepted")),
+    ):
+        result.add_column("theorem", no_wrap=True)
+        for word in words:
+            result.add_column(word, justify="right", no_wrap=True)
+    for m in mutations:
+        row = (m.mutants, m.rejected, m.weaker, len(m.accepted), m.refuted, m.easier, len(m.open))
+        statements.add_row(m.theorem, *map(str, row))
+    for t in tamperings:
+        row_of = (t.tampered, t.rejected, t.equivalent, len(t.accepted))
+        certificates.add_row(t.theorem, *map(str, row_of))
+    return statements, certificates
+
+
+LEGEND = """\
+weaker: accepted, and only assumes more.  refuted: false by an exact counterexample (tried for
+changed claims, quantities and dropped hypotheses).  easier: not refuted, and asks for no more than
+the theorem in every instance tried.  open: not refuted otherwise, as where a bound is not tight."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the report; exit status 0, 1 if something false is accepted, 2 for bad input."""
+    arguments = parser().parse_args(argv)
+    names = arguments.theorems or list(registry.load())
+    try:
+        for name in names:
+            registry.get(name)
+        if arguments.jobs < 1 or arguments.fuzz < 0:
+            raise ValueError("--jobs is at least 1 and --fuzz at least 0")
+    except ValueError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 2
+    started = time.perf_counter()
+    found = gather(names, arguments.fuzz, arguments.seed, arguments.jobs)
+    seconds = round(time.perf_counter() - started, 1)
+    wrong = report.failures(*found)
+    if arguments.json:
+        mutations, tamperings, fuzzed = found
+        document = {
+            "mutation": [dataclasses.asdict(item) for item in mutations],
+            "tampering": [dataclasses.asdict(item) for item in tamperings],
+            "fuzz": [dataclasses.asdict(item) for item in fuzzed],
+            "failures": wrong,
+            "seconds": seconds,
+        }
+        print(json.dumps(document, ensure_ascii=False, indent=2))
+    else:
+        out = Console()
+        out.width = max(out.width, WIDTH)
+        for piece in (*tables(found[0], found[1]), LEGEND):
+            out.print(piece)
+        for item in found[2]:
+            out.print(f"generated {item.kind} claims: {item.claims}, accepted {item.accepted}")
+        out.print(
+            f"{seconds:g} s; " + (f"{len(wrong)} failures" if wrong else "nothing false accepted")
+        )
+        for line in wrong:
+            out.print(line, markup=False)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

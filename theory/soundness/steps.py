@@ -1,0 +1,60 @@
+"""One step of a proof replayed where it stands: the kernel's own check."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from theory import kernel
+from theory.expressions.terms import IllFormed
+from theory.kernel import Context, Rejected
+from theory.statements import Lemma, Status, Theorem
+from theory.wellformed import conform
+
+
+@dataclass(frozen=True)
+class Place:
+    """A step of a proof with everything that is in force before it."""
+
+    theorem: Theorem
+    index: int
+    context: Context
+
+    @property
+    def lemma(self) -> Lemma:
+        """The step as it stands in the theorem."""
+        return self.theorem.proof[self.index]
+
+    def refusal(self, lemma: Lemma) -> str:
+        """Why the kernel refuses another step in this place; empty if it accepts it."""
+        context = replace(
+            self.context,
+            relations=dict(self.context.relations),
+            divisors=list(self.context.divisors),
+            used=set(),
+        )
+        try:
+            conform(lemma, Lemma)
+            kernel._check_lemma(self.theorem, lemma, context)
+        except (Rejected, IllFormed, OverflowError, RecursionError) as problem:
+            return str(problem) or type(problem).__name__
+        return ""
+
+
+def places_of(theorem: Theorem) -> list[Place]:
+    """Every step of a theorem's proof in its place.
+
+    Raises:
+        Rejected, IllFormed: if the statement itself is refused.
+    """
+    context = kernel._open(theorem, set())
+    found = []
+    for index, lemma in enumerate(theorem.proof):
+        found.append(Place(theorem, index, replace(context, relations=dict(context.relations))))
+        context.relations[lemma.name] = lemma.claim
+    return found
+
+
+def accepts(theorem: Theorem) -> bool:
+    """Whether the kernel accepts the whole proof, be the witness as it may."""
+    report = kernel.check(theorem)
+    return report.status is Status.PROVED or report.reason.startswith("the witness")
