@@ -40,6 +40,11 @@ def make(claim, certificate, *hypotheses, before=(), dynamics=None, divisors=())
     )
 
 
+def small(claim, certificate, *hypotheses, **more):
+    """The same with a witness, where a small one is found: what a checker gets to see."""
+    return witnesses.completed(make(claim, certificate, *hypotheses, **more))
+
+
 def refused(theorem, reason):
     report = theory.check(theorem)
     assert report.status is Status.UNDECIDED
@@ -49,3 +54,8 @@ def refused(theorem, reason):
 def proved(theorem):
     report = theory.check(witnesses.completed(theorem))
     assert report.status is Status.PROVED, report.reason
+
+
+def small(claim, certificate, *hypotheses, **more):
+    """A theorem of one step, with a witness if its hypotheses have a small instance."""
+    return witnesses.completed(make(claim, certificate, *hypotheses, **more))

@@ -45,13 +45,13 @@ BAD_INPUT = {
 @pytest.fixture(autouse=True)
 def attacks_find_their_helper(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(FILES), prepend=os.pathsep)
-    monkeypatch.setattr(registry, "TIMEOUT", 3.0)
 
 
 def check(capfd, name, *options):
     started = time.perf_counter()
     status = main(["check", str(FILES / f"{name}.py"), *options])
-    assert time.perf_counter() - started < 20
+    # a second or two each when idle; the file's own time limit is 60 s
+    assert time.perf_counter() - started < 50
     out, err = capfd.readouterr()
     assert "Traceback" not in out + err
     return status, out, err
@@ -73,7 +73,9 @@ def test_false_claims_are_not_proved(capfd, name):
 
 
 @pytest.mark.parametrize("name", BAD_INPUT)
-def test_bad_files_are_one_line(capfd, name):
+def test_bad_files_are_one_line(capfd, monkeypatch, name):
+    if name == "never_ends":
+        monkeypatch.setattr(registry, "TIMEOUT", 3.0)
     status, out, err = check(capfd, name)
     assert status == 2 and out == ""
     assert err.startswith("error: ") and err.count("\n") == 1 and err[:-1].isprintable()

@@ -148,7 +148,7 @@ def test_what_would_take_for_ever_is_refused():
     many = Sum(tuple(Param(f"p{i}") for i in range(40))) ** 20
     in_good_time(make(tall + tall * tall >= ZERO, Square(tall)), "not the claim")
     in_good_time(make(1 + (1 + tall) * tall >= ZERO, Square(tall)), "more than 150 levels")
-    in_good_time(make(wide >= ZERO, Square(p)), "more than 150 levels or 1000000 nodes")
+    in_good_time(make(wide >= ZERO, Square(p)), "more than 150 levels or 200000 nodes")
     in_good_time(make(number >= ZERO, Square(p)), "binary digits")
     in_good_time(make(many >= ZERO, Square(p)), "a product of polynomials")
 
