@@ -40,11 +40,6 @@ def make(claim, certificate, *hypotheses, before=(), dynamics=None, divisors=())
     )
 
 
-def small(claim, certificate, *hypotheses, **more):
-    """The same with a witness, where a small one is found: what a checker gets to see."""
-    return witnesses.completed(make(claim, certificate, *hypotheses, **more))
-
-
 def refused(theorem, reason):
     report = theory.check(theorem)
     assert report.status is Status.UNDECIDED
