@@ -1,9 +1,17 @@
 """Exact Hessians of training losses, of every sample, and their moments."""
 
+from numerics.hessians.densities import (
+    SampledValue,
+    SpectralDensity,
+    spectral_density,
+    trace,
+)
 from numerics.hessians.losses import CROSS_ENTROPY, SQUARE_LOSS, CrossEntropy, SquareLoss
-from numerics.hessians.models import exact, per_sample
+from numerics.hessians.models import exact, layer_blocks, per_sample
 from numerics.hessians.moments import Moments, moments
+from numerics.hessians.operators import HessianOperator, operator
 from numerics.hessians.samples import SampleHessians
+from numerics.hessians.sharding import ShardedHessians, sharded_operator
 from numerics.hessians.spectra import Estimate
 from numerics.hessians.steps import (
     MeanSquareRadius,
@@ -19,16 +27,25 @@ __all__ = [
     "SQUARE_LOSS",
     "CrossEntropy",
     "Estimate",
+    "HessianOperator",
     "MeanSquareRadius",
     "Moments",
     "SampleHessians",
+    "SampledValue",
+    "ShardedHessians",
+    "SpectralDensity",
     "SquareLoss",
     "exact",
+    "layer_blocks",
     "mean_square_map",
     "mean_square_radius",
     "moments",
+    "operator",
     "per_sample",
+    "sharded_operator",
+    "spectral_density",
     "step_mean_extremes",
     "step_polynomial",
     "step_second_moment",
+    "trace",
 ]

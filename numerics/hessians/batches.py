@@ -22,26 +22,31 @@ from numerics.checks import check_count
 from numerics.hessians.guards import check_memory
 from numerics.hessians.samples import SampleHessians
 
-__all__ = ["batch_mean_powers", "word_weights"]
+__all__ = ["batch_mean_powers", "independent_weights", "word_weights"]
 
 HIGHEST = 4
 
 
 def batch_mean_powers(
-    hessians: SampleHessians, batch_size: int, highest: int = HIGHEST
+    hessians: SampleHessians,
+    batch_size: int,
+    highest: int = HIGHEST,
+    *,
+    replacement: bool = False,
 ) -> Iterator[Tensor]:
     r"""$E[H_B^k]$ for $k = 1, \dots,$ `highest`: dense, shape (d, d), symmetric, in turn.
 
     Args:
         hessians: the per-sample Hessians.
-        batch_size: B, at most n.
+        batch_size: B; at most n without replacement.
         highest: at most 4 where B > 1.
+        replacement: whether the batch is B independent draws, or B different samples.
 
     Raises:
         ValueError: if the batch size is out of range or the matrices would not fit.
     """
     n = hessians.samples
-    check_count("batch_size", batch_size, most=n)
+    check_count("batch_size", batch_size, most=None if replacement else n)
     if batch_size == 1:
         if highest:
             yield from hessians.mean_powers(highest)
@@ -55,9 +60,15 @@ def batch_mean_powers(
         "use batch_size=1 or fewer samples",
     )
     averages = _word_averages(hessians)
+
+    def weights(power: int) -> dict[str, float]:
+        if replacement:
+            return independent_weights(power, batch_size)
+        return word_weights(power, n, batch_size)
+
     for power in range(1, highest + 1):
         total = torch.zeros_like(averages["a"])
-        for word, weight in word_weights(power, n, batch_size).items():
+        for word, weight in weights(power).items():
             total += weight * averages[word]
         yield _mirrored(total)
 
@@ -85,6 +96,17 @@ def word_weights(power: int, samples: int, batch_size: int) -> dict[str, float]:
                 total += moebius * math.perm(batch_size, blocks) / math.perm(samples, blocks)
         weights[coarse] = total * samples ** len(set(coarse)) / batch_size**power
     return weights
+
+
+def independent_weights(power: int, batch_size: int) -> dict[str, float]:
+    r"""Weights of the word averages where the batch is drawn with replacement.
+
+    The B places of a batch hold independent samples, so that $k$ positions pick places whose
+    coincidences are those of the word with probability $(B)_j / B^k$, j its letters.
+    """
+    return {
+        word: math.perm(batch_size, len(set(word))) / batch_size**power for word in _words(power)
+    }
 
 
 def _words(length: int) -> Iterator[str]:

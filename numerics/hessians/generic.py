@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
+from numerics.hessians.assembly import slices, symmetrize_
 from numerics.hessians.guards import check_parameters
 from numerics.hessians.losses import Loss
 
@@ -71,22 +74,105 @@ class FlatModel:
                 "without detach() or item()"
             )
 
-    def hessian(self, inputs: Tensor, targets: Tensor, vectors_at_once: int) -> Tensor:
-        """Hessian of the sum of the losses, shape (d, d), by blocks of Hessian-vector products.
+    def check_repeatable(self, inputs: Tensor, targets: Tensor) -> None:
+        """Refuse a loss that is random, or couples the samples of a batch.
 
-        The gradient is recorded once and pulled back along all unit vectors (reverse mode twice:
-        the Hessian is symmetric).
+        The losses are computed twice, and once more for the first sample alone; the state of the
+        global random number generators is put back.
+
+        Raises:
+            ValueError: naming which of the two it is.
+        """
+        devices = [self.point.device] if self.point.device.type == "cuda" else []
+        with torch.no_grad(), torch.random.fork_rng(devices):
+            once, again = (self.losses(self.point, inputs, targets) for _ in range(2))
+            alone = self.losses(self.point, inputs[:1], targets[:1])
+        allowed = torch.finfo(once.dtype).eps ** 0.75 * (1 + float(once.abs().max()))
+        change = float((once - again).abs().max())
+        if change > allowed:
+            raise ValueError(
+                f"two evaluations of the loss differ by {change:.3g}: remove the randomness of the "
+                "model or loss (functional dropout, noise, shuffling)"
+            )
+        change = float((once[:1] - alone).abs())
+        if change > allowed:
+            raise ValueError(
+                f"the first sample's loss changes by {change:.3g} when it is alone: the model or "
+                "loss couples the samples of a batch, and has no per-sample Hessians"
+            )
+
+    def outputs(self, point: Tensor, inputs: Tensor) -> Tensor:
+        """What the model returns at a flat parameter vector."""
+        trainable = self._unflatten(point)
+        return torch.func.functional_call(self._model, {**self._fixed, **trainable}, (inputs,))
+
+    def product(
+        self, inputs: Tensor, targets: Tensor, part: str = "hessian"
+    ) -> Callable[[Tensor], Tensor]:
+        r"""The map $v \mapsto Hv$, H the Hessian of the sum of the losses, for v of shape (d,).
+
+        The gradient is recorded once and pulled back along each v (reverse mode twice: H is
+        symmetric).  In the Gauss-Newton part $J^\top \nabla^2\ell\,J$, J is the pull-back of the
+        linear map $u \mapsto J^\top u$, so that nothing needs forward mode.
+
+        Args:
+            inputs: shape (n, ...).
+            targets: shape (n, ...).
+            part: `hessian`, `gauss_newton`, or `residual`, their difference.
         """
         gradient = torch.func.grad(lambda point: self.losses(point, inputs, targets).sum())
-        _, pull_back = torch.func.vjp(gradient, self.point)
-        identity = torch.eye(self.size, dtype=self.point.dtype, device=self.point.device)
-        hessian = torch.func.vmap(pull_back, chunk_size=vectors_at_once)(identity)[0]
-        return 0.5 * (hessian + hessian.T)
+        if part != "gauss_newton":
+            _, pull_back = torch.func.vjp(gradient, self.point)
+            if part == "hessian":
+                return lambda vector: pull_back(vector)[0]
+        outputs, pull = torch.func.vjp(lambda p: self.outputs(p, inputs), self.point)
+        slope = torch.func.grad(lambda z: self._loss(z, targets).sum())
+        _, push = torch.func.vjp(lambda u: pull(u)[0], torch.zeros_like(outputs))
+        _, bend = torch.func.vjp(slope, outputs)
 
-    def sample_hessians(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        def gauss_newton(vector: Tensor) -> Tensor:
+            return pull(bend(push(vector)[0])[0])[0]
+
+        if part == "gauss_newton":
+            return gauss_newton
+        return lambda vector: pull_back(vector)[0] - gauss_newton(vector)
+
+    def hessian(
+        self, inputs: Tensor, targets: Tensor, vectors_at_once: int, part: str = "hessian"
+    ) -> Tensor:
+        """Dense matrix of `product`, shape (d, d), exactly symmetric, by blocks of unit vectors."""
+        everything = slice(0, self.size)
+        return self.block(inputs, targets, everything, vectors_at_once, part)
+
+    def block(
+        self, inputs: Tensor, targets: Tensor, rows: slice, vectors_at_once: int, part: str
+    ) -> Tensor:
+        """Diagonal block of `product` for consecutive parameters, exactly symmetric."""
+        product = torch.func.vmap(self.product(inputs, targets, part))
+        block = self.point.new_zeros(rows.stop - rows.start, rows.stop - rows.start)
+        for some in slices(len(block), vectors_at_once):
+            units = self.point.new_zeros(some.stop - some.start, self.size)
+            units[:, rows.start + some.start : rows.start + some.stop].fill_diagonal_(1.0)
+            block[some] = product(units)[:, rows]
+        return symmetrize_(block, average=True)
+
+    def layers(self) -> dict[str, slice]:
+        """The trainable parameters of each module that owns some, by its name."""
+        spans: dict[str, slice] = {}
+        start = 0
+        for name, shape in zip(self._names, self._shapes, strict=True):
+            owner = name.rpartition(".")[0]
+            span = spans.get(owner, slice(start, start))
+            if span.stop != start:
+                raise ValueError(f"the parameters of layer {owner!r} are not consecutive")
+            start += shape.numel()
+            spans[owner] = slice(span.start, start)
+        return spans
+
+    def sample_hessians(self, inputs: Tensor, targets: Tensor, part: str = "hessian") -> Tensor:
         """Hessians of the losses, shape (n, d, d)."""
-        rows = [self.hessian(inputs[[i]], targets[[i]], self.size) for i in range(len(inputs))]
-        return torch.stack(rows)
+        pairs = zip(inputs.split(1), targets.split(1), strict=True)
+        return torch.stack([self.hessian(x, y, self.size, part) for x, y in pairs])
 
     def _unflatten(self, point: Tensor) -> dict[str, Tensor]:
         pieces = point.split([shape.numel() for shape in self._shapes])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import warnings
+
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -15,6 +18,7 @@ __all__ = [
     "check_deterministic",
     "check_memory",
     "check_parameters",
+    "check_precision",
 ]
 
 MEMORY_LIMIT = 4 * 2**30
@@ -73,6 +77,23 @@ def check_parameters(model: nn.Module, dtype: torch.dtype) -> dict[str, Tensor]:
     }
 
 
+def check_precision(dtype: torch.dtype) -> None:
+    """Warn of a dtype in which second derivatives keep few digits.
+
+    Raises:
+        ValueError: if it is not a floating-point dtype.
+    """
+    if not dtype.is_floating_point:
+        raise ValueError(f"dtype is {dtype}: use torch.float64")
+    if dtype != torch.float64:
+        digits = round(-math.log10(torch.finfo(dtype).eps))
+        warnings.warn(
+            f"dtype is {dtype}: a Hessian has at most {digits} digits, differences of its moments "
+            "fewer; the default torch.float64 casts parameters and data",
+            stacklevel=4,
+        )
+
+
 def check_data(inputs: Tensor, targets: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """Detached inputs and targets, floating-point ones in `dtype`.
 
@@ -80,6 +101,11 @@ def check_data(inputs: Tensor, targets: Tensor, dtype: torch.dtype) -> tuple[Ten
         ValueError: if they are empty, of different lengths, NaN or infinite.
     """
     for name, tensor in (("inputs", inputs), ("targets", targets)):
+        if not isinstance(tensor, Tensor):
+            raise ValueError(
+                f"{name} is a {type(tensor).__name__}: give tensors with all samples "
+                "(torch.cat of a loader's batches, in one fixed order)"
+            )
         check_nonempty(name, tensor)
         if tensor.ndim == 0:
             raise ValueError(f"{name} is a scalar: its first axis must run over the samples")

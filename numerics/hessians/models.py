@@ -6,18 +6,29 @@ import torch
 from torch import Tensor, nn
 
 from numerics.checks import check_choice
+from numerics.hessians.assembly import BUDGET, balanced_slices, symmetrize_
 from numerics.hessians.bases import IdentityBasis
 from numerics.hessians.generic import FlatModel
-from numerics.hessians.guards import check_data, check_deterministic, check_memory
+from numerics.hessians.guards import (
+    check_data,
+    check_deterministic,
+    check_memory,
+    check_precision,
+)
 from numerics.hessians.losses import Loss
-from numerics.hessians.perceptrons import Perceptron, as_perceptron, perceptron_factors
+from numerics.hessians.perceptrons import Perceptron, as_perceptron, differentiate
 from numerics.hessians.samples import SampleHessians
 
-__all__ = ["exact", "per_sample"]
+__all__ = ["PARTS", "exact", "layer_blocks", "per_sample", "prepare", "structured_network"]
 
 ROUTES = ("auto", "structured", "generic")
-_CHUNK = 2**24
-"""Numbers in a temporary over samples or vectors (128 MiB in float64)."""
+PARTS = ("hessian", "gauss_newton", "residual")
+
+SAMPLES_AT_ONCE = 128
+"""Samples in one block of products of a general model: small enough for the caches."""
+
+VECTORS_AT_ONCE = 64
+"""Vectors in one block of products of a general model."""
 
 
 def exact(
@@ -27,6 +38,7 @@ def exact(
     targets: Tensor,
     *,
     reduction: str = "mean",
+    part: str = "hessian",
     dtype: torch.dtype = torch.float64,
     route: str = "auto",
     memory_limit: int | None = None,
@@ -45,6 +57,8 @@ def exact(
         inputs: shape (n, ...).
         targets: shape (n, ...).
         reduction: `mean` or `sum` over the samples.
+        part: `hessian`; `gauss_newton`, $J^\top \nabla^2_z\ell\, J$ with the Jacobian J of the
+            outputs z; or `residual`, the rest $\sum_k \partial_{z_k}\ell\, \nabla^2 z_k$.
         dtype: of the computation; parameters and data are cast to it.
         route: `auto`, or force `structured` or `generic`.
         memory_limit: bytes allowed for the result and its temporaries; 4 GiB by default.
@@ -58,25 +72,84 @@ def exact(
             training mode, the loss ignores the parameters, or the memory does not suffice.
     """
     check_choice("reduction", reduction, ("mean", "sum"))
-    inputs, targets, flat = _prepare(model, loss, inputs, targets, dtype)
+    check_choice("part", part, PARTS)
+    inputs, targets, flat = prepare(model, loss, inputs, targets, dtype)
     size, width = flat.size, torch.finfo(dtype).bits // 8
+    network = structured_network(model, dtype, route)
+    copies = 2 if network is None else 1
     check_memory(
         f"the {size} x {size} Hessian",
-        (2 * size**2 + 2 * min(_CHUNK, len(inputs) * size)) * width,
+        (copies * size**2 + 4 * min(BUDGET, len(inputs) * size)) * width,
         memory_limit,
-        "use per_sample(...).mean_matvec and Lanczos, fewer parameters",
+        "use operator(...) and Lanczos, or fewer parameters",
     )
-    network = _structured(model, dtype, route)
     if network is None:
-        per_vector = max(1, inputs.numel() + size)
-        total = flat.hessian(inputs, targets, max(1, _CHUNK // (4 * per_vector)))
+        total = _generic_block(flat, inputs, targets, slice(0, size), part)
     else:
         total = torch.zeros(size, size, dtype=dtype, device=flat.point.device)
-        chunk = max(1, _CHUNK // max(size, network.rank**2))
-        for x, y in zip(inputs.split(chunk), targets.split(chunk), strict=True):
-            basis, cores = perceptron_factors(network, loss, x, y)
-            total += basis.assemble(cores)
-    return total / len(inputs) if reduction == "mean" else total
+        for samples in balanced_slices(len(inputs), BUDGET // network.widest**2):
+            derivatives = differentiate(network, loss, inputs[samples], targets[samples], part)
+            derivatives.add_to(total)
+        symmetrize_(total)
+    return total.div_(len(inputs)) if reduction == "mean" else total
+
+
+def layer_blocks(
+    model: nn.Module,
+    loss: Loss,
+    inputs: Tensor,
+    targets: Tensor,
+    *,
+    reduction: str = "mean",
+    part: str = "hessian",
+    dtype: torch.dtype = torch.float64,
+    route: str = "auto",
+    memory_limit: int | None = None,
+) -> dict[str, Tensor]:
+    r"""The diagonal block of every layer, by the layer's name; the rest is never formed.
+
+    Args:
+        model: as in `exact`.
+        loss: as in `exact`.
+        inputs: shape (n, ...).
+        targets: shape (n, ...).
+        reduction: `mean` or `sum` over the samples.
+        part: as in `exact`: which part of a layer's block carries its sharpness.
+        dtype: of the computation.
+        route: as in `exact`.
+        memory_limit: as in `exact`.
+
+    Raises:
+        ValueError: as in `exact`, or if a layer's parameters are not consecutive.
+    """
+    check_choice("reduction", reduction, ("mean", "sum"))
+    check_choice("part", part, PARTS)
+    inputs, targets, flat = prepare(model, loss, inputs, targets, dtype)
+    spans, width = flat.layers(), torch.finfo(dtype).bits // 8
+    sizes = [span.stop - span.start for span in spans.values()]
+    check_memory(
+        f"{len(sizes)} blocks of at most {max(sizes)} x {max(sizes)}",
+        (
+            max(sizes) ** 2
+            + sum(size**2 for size in sizes)
+            + 4 * min(BUDGET, len(inputs) * flat.size)
+        )
+        * width,
+        memory_limit,
+        "use operator(...) and Lanczos, or fewer parameters",
+    )
+    network = structured_network(model, dtype, route)
+    if network is None:
+        blocks = [_generic_block(flat, inputs, targets, s, part) for s in spans.values()]
+    else:
+        blocks = [flat.point.new_zeros(size, size) for size in sizes]
+        for samples in balanced_slices(len(inputs), BUDGET // network.widest**2):
+            derivatives = differentiate(network, loss, inputs[samples], targets[samples], part)
+            for layer, block in enumerate(blocks):
+                derivatives.add_layer_to(block, layer)
+        blocks = [symmetrize_(block) for block in blocks]
+    weight = 1 / len(inputs) if reduction == "mean" else 1.0
+    return {name: block.mul_(weight) for name, block in zip(spans, blocks, strict=True)}
 
 
 def per_sample(
@@ -85,6 +158,7 @@ def per_sample(
     inputs: Tensor,
     targets: Tensor,
     *,
+    part: str = "hessian",
     dtype: torch.dtype = torch.float64,
     route: str = "auto",
     memory_limit: int | None = None,
@@ -100,6 +174,7 @@ def per_sample(
         loss: as in `exact`.
         inputs: shape (n, ...).
         targets: shape (n, ...).
+        part: as in `exact`.
         dtype: of the computation.
         route: `auto`, or force `structured` or `generic`.
         memory_limit: bytes allowed; 4 GiB by default.
@@ -107,9 +182,10 @@ def per_sample(
     Raises:
         ValueError: as in `exact`.
     """
-    inputs, targets, flat = _prepare(model, loss, inputs, targets, dtype)
+    check_choice("part", part, PARTS)
+    inputs, targets, flat = prepare(model, loss, inputs, targets, dtype)
     n, size, width = len(inputs), flat.size, torch.finfo(dtype).bits // 8
-    network = _structured(model, dtype, route)
+    network = structured_network(model, dtype, route)
     if network is None:
         check_memory(
             f"storing {n} Hessians of {size} x {size}",
@@ -117,29 +193,56 @@ def per_sample(
             memory_limit,
             "use fewer samples or parameters, or a perceptron",
         )
-        cores = flat.sample_hessians(inputs, targets)
+        cores = flat.sample_hessians(inputs, targets, part)
         return SampleHessians(IdentityBasis(n, size), cores, memory_limit=memory_limit)
     check_memory(
         f"storing {n} factored Hessians of rank {network.rank}",
-        4 * n * network.rank**2 * width,
+        2 * n * (sum(len(w) ** 2 for w in network.weights) + network.rank) * width,
         memory_limit,
         "use fewer samples",
     )
-    basis, cores = perceptron_factors(network, loss, inputs, targets)
-    return SampleHessians(basis, cores, memory_limit=memory_limit)
+    derivatives = differentiate(network, loss, inputs, targets, part)
+    return SampleHessians(derivatives.basis, derivatives, memory_limit=memory_limit)
 
 
-def _prepare(
+def _generic_block(
+    flat: FlatModel, inputs: Tensor, targets: Tensor, rows: slice, part: str
+) -> Tensor:
+    """Diagonal block of the sum over all samples, some samples and some vectors at a time."""
+    size = rows.stop - rows.start
+    total = flat.point.new_zeros(size, size)
+    for samples in balanced_slices(len(inputs), SAMPLES_AT_ONCE):
+        x, y = inputs[samples], targets[samples]
+        at_once = min(VECTORS_AT_ONCE, BUDGET // (4 * (x.numel() + flat.size)))
+        total += flat.block(x, y, rows, at_once, part)
+    return total
+
+
+def prepare(
     model: nn.Module, loss: Loss, inputs: Tensor, targets: Tensor, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor, FlatModel]:
+    """All guards, then the data in `dtype` and the flat model.
+
+    Raises:
+        ValueError: as in `exact`.
+    """
+    check_precision(dtype)
     check_deterministic(model)
     inputs, targets = check_data(inputs, targets, dtype)
     flat = FlatModel(model, loss, dtype)
+    flat.check_repeatable(inputs, targets)
     flat.check_dependence(inputs, targets)
     return inputs, targets, flat
 
 
-def _structured(model: nn.Module, dtype: torch.dtype, route: str) -> Perceptron | None:
+def structured_network(
+    model: nn.Module, dtype: torch.dtype, route: str = "auto"
+) -> Perceptron | None:
+    """The perceptron where the structured route applies and is wanted, else None.
+
+    Raises:
+        ValueError: if it is demanded and does not apply.
+    """
     network = None
     if check_choice("route", route, ROUTES) != "generic":
         network = as_perceptron(model, dtype)

@@ -3,6 +3,7 @@ r"""Sharpness and non-uniformity of a minimum: the quantities of linear stabilit
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from numerics.hessians.batches import batch_mean_powers
 from numerics.hessians.samples import SampleHessians
 from numerics.hessians.spectra import Estimate, extreme_eigenvalue, lanczos_eigenvalue
 
-__all__ = ["DENSE_LIMIT", "Moments", "moments"]
+__all__ = ["DENSE_LIMIT", "Averages", "Moments", "moments"]
 
 DENSE_LIMIT = 2500
 """Largest number of parameters for which `auto` forms matrices and calls LAPACK."""
@@ -25,7 +26,7 @@ _ORDERS = (2, 3, 4)
 class Moments:
     r"""Sharpness $a = \lambda_{\max}(H)$ and $s_k = \lambda_{\max}(E H_b^k - H^k)_+^{1/k}$.
 
-    A batch b of `batch_size` samples is drawn without replacement, $H = E H_b$.
+    A batch b of `batch_size` samples is drawn, with or without replacement, and $H = E H_b$.
     $E H_b^3 - H^3$ and $E H_b^4 - H^4$ need not be positive semidefinite; where the largest
     eigenvalue is negative, $s_k = 0$.
 
@@ -41,6 +42,7 @@ class Moments:
         gaps: $\lambda_{\max}(E H_b^k - H^k)$, signed, for k = 2, 3, 4.
         samples: n.
         batch_size: samples in a batch.
+        replacement: whether they are drawn independently.
         size: d.
         method: `dense` or `lanczos`.
         dtype: of the computation.
@@ -58,33 +60,59 @@ class Moments:
     gaps: tuple[float, float, float]
     samples: int
     batch_size: int
+    replacement: bool
     size: int
     method: str
     dtype: str
     device: str
 
 
+class Averages(Protocol):
+    """What Lanczos needs of per-sample Hessians, wherever they are kept."""
+
+    samples: int
+    size: int
+    dtype: torch.dtype
+    device: torch.device
+
+    def mean_matvec(self, vector: Tensor, power: int = 1) -> Tensor:
+        r"""$E[H_b^k]\,v$."""
+
+
 def moments(
-    hessians: SampleHessians, *, batch_size: int = 1, method: str = "auto", seed: int = 0
+    hessians: SampleHessians | Averages,
+    *,
+    batch_size: int = 1,
+    replacement: bool = False,
+    method: str = "auto",
+    seed: int = 0,
+    tolerance: float = 1e-12,
 ) -> Moments:
     r"""Compute a, $s_2$, $s_3$ and $s_4$ with bounds on their errors.
 
     Args:
-        hessians: the per-sample Hessians.
-        batch_size: samples in a batch, drawn without replacement; above 1 the method is dense.
+        hessians: the per-sample Hessians, or any `Averages` of them (spread over processes, say).
+        batch_size: samples in a batch; above 1 the method is dense.
+        replacement: whether the samples of a batch are drawn independently.
         method: `dense` forms the matrices ($d^3$); `lanczos` only multiplies vectors; `auto`
             chooses dense up to `DENSE_LIMIT` parameters.
         seed: of the starting vector of Lanczos.
+        tolerance: relative residual at which Lanczos stops; the errors returned are measured.
 
     Raises:
-        ValueError: if dense matrices would not fit, or Lanczos does not converge.
+        ValueError: if dense matrices would not fit or are not at hand, or Lanczos does not
+            converge.
     """
+    dense = isinstance(hessians, SampleHessians)
     if check_choice("method", method, _METHODS) == "auto":
-        method = "dense" if hessians.size <= DENSE_LIMIT or batch_size > 1 else "lanczos"
+        small = hessians.size <= DENSE_LIMIT
+        method = "dense" if (dense and small) or batch_size > 1 else "lanczos"
+    if method == "dense" and not dense:
+        raise ValueError(f"{type(hessians).__name__} has no matrices: use method='lanczos'")
     if method == "dense":
-        top, gaps = _dense(hessians, batch_size)
+        top, gaps = _dense(hessians, batch_size, replacement)
     elif batch_size == 1:
-        top, gaps = _lanczos(hessians, seed)
+        top, gaps = _lanczos(hessians, seed, tolerance)
     else:
         raise ValueError(f"batch_size is {batch_size} and method is 'lanczos': use 'dense'")
     roots = [_root(gap, power) for gap, power in zip(gaps, _ORDERS, strict=True)]
@@ -96,6 +124,7 @@ def moments(
         gaps=tuple(gap.value for gap in gaps),
         samples=hessians.samples,
         batch_size=batch_size,
+        replacement=replacement,
         size=hessians.size,
         method=method,
         dtype=str(hessians.dtype).removeprefix("torch."),
@@ -103,8 +132,10 @@ def moments(
     )
 
 
-def _dense(hessians: SampleHessians, batch_size: int) -> tuple[Estimate, list[Estimate]]:
-    means = batch_mean_powers(hessians, batch_size)
+def _dense(
+    hessians: SampleHessians, batch_size: int, replacement: bool
+) -> tuple[Estimate, list[Estimate]]:
+    means = batch_mean_powers(hessians, batch_size, replacement=replacement)
     mean = next(means)
     top, power, gaps = extreme_eigenvalue(mean), mean, []
     for moment in means:
@@ -114,11 +145,13 @@ def _dense(hessians: SampleHessians, batch_size: int) -> tuple[Estimate, list[Es
     return top, gaps
 
 
-def _lanczos(hessians: SampleHessians, seed: int) -> tuple[Estimate, list[Estimate]]:
+def _lanczos(
+    hessians: SampleHessians | Averages, seed: int, tolerance: float
+) -> tuple[Estimate, list[Estimate]]:
     generator = torch.Generator().manual_seed(seed)
     start = torch.randn(hessians.size, generator=generator, dtype=torch.float64)
     start = start.to(hessians.device, hessians.dtype)
-    top = lanczos_eigenvalue(hessians.mean_matvec, start)
+    top = lanczos_eigenvalue(hessians.mean_matvec, start, tolerance=tolerance)
 
     def gap(vector: Tensor, order: int) -> Tensor:
         power = vector
@@ -126,13 +159,18 @@ def _lanczos(hessians: SampleHessians, seed: int) -> tuple[Estimate, list[Estima
             power = hessians.mean_matvec(power)
         return hessians.mean_matvec(vector, order) - power
 
-    gaps = []
-    for order in _ORDERS:
-        moment = lanczos_eigenvalue(lambda v, k=order: hessians.mean_matvec(v, k), start)
-        gaps.append(
-            lanczos_eigenvalue(lambda v, k=order: gap(v, k), start, scale=abs(moment.value))
+    def terms(vector: Tensor, order: int) -> float:
+        return 2 * float(hessians.mean_matvec(vector, order).norm())
+
+    return top, [
+        lanczos_eigenvalue(
+            lambda v, k=order: gap(v, k),
+            start,
+            scale=lambda v, k=order: terms(v, k),
+            tolerance=tolerance,
         )
-    return top, gaps
+        for order in _ORDERS
+    ]
 
 
 def _root(gap: Estimate, order: int) -> Estimate:

@@ -16,15 +16,18 @@ Gauss-Newton part and the part of the activations' curvature; nothing is left ou
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from numerics.hessians.bases import KroneckerBasis
+from numerics.hessians.assembly import add_diagonal, add_products, add_symmetric
+from numerics.hessians.kronecker import KroneckerBasis, ParameterGroup
 from numerics.hessians.losses import Loss, loss_derivatives
 
-__all__ = ["Perceptron", "as_perceptron", "perceptron_factors"]
+__all__ = ["Derivatives", "Perceptron", "as_perceptron", "differentiate"]
 
 ACTIVATIONS = (
     nn.CELU,
@@ -69,6 +72,11 @@ class Perceptron:
     def rank(self) -> int:
         """Columns of the factored per-sample Hessian."""
         return sum(w.shape[0] for w in self.weights) + sum(w.shape[1] for w in self.weights[1:])
+
+    @property
+    def widest(self) -> int:
+        """Largest width of a layer's outputs."""
+        return max(w.shape[0] for w in self.weights)
 
     def stacked_outputs(self, points: Tensor, inputs: Tensor) -> Tensor:
         """Outputs of many networks of this architecture at once, by batched matrix products.
@@ -130,31 +138,167 @@ def as_perceptron(model: nn.Module, dtype: torch.dtype) -> Perceptron | None:
     )
 
 
-def perceptron_factors(
-    network: Perceptron, loss: Loss, inputs: Tensor, targets: Tensor
-) -> tuple[KroneckerBasis, Tensor]:
-    r"""Basis and cores, shape (n, r, r), of the per-sample Hessians $U_i C_i U_i^\top$.
+def differentiate(
+    network: Perceptron, loss: Loss, inputs: Tensor, targets: Tensor, part: str = "hessian"
+) -> Derivatives:
+    r"""One forward and one backward pass of the recursions above.
 
     Args:
         network: the perceptron.
         loss: per-sample loss.
         inputs: shape (n, ...), flattened to (n, h).
         targets: whatever the loss takes.
+        part: `hessian`; `gauss_newton` drops $\varphi''$ and the second term; `residual` keeps
+            only what these bring.
     """
-    a, first, second, outputs = _forward(network, inputs.flatten(1))
+    layer_inputs, slopes, bends, outputs = _forward(network, inputs.flatten(1))
     gradient, curvature = loss_derivatives(loss, outputs, targets)
-    depth = len(network.weights)
-    deltas, curvatures = [gradient], [curvature]
-    for index in range(depth - 2, -1, -1):
-        weight, slope = network.weights[index + 1], first[index]
+    deltas, bent = [gradient], []
+    curvatures = [torch.zeros_like(curvature) if part == "residual" else curvature]
+    for weight, slope, bend in zip(
+        reversed(network.weights), reversed(slopes), reversed(bends), strict=False
+    ):
         pulled = deltas[0] @ weight
-        inner = weight.T @ curvatures[0] @ weight
-        outer = slope.unsqueeze(2) * slope.unsqueeze(1)
-        curvatures.insert(0, inner * outer + torch.diag_embed(second[index] * pulled))
+        moved = slope.unsqueeze(1) * weight
+        inner = moved.mT @ curvatures[0] @ moved
+        if part != "gauss_newton":
+            bent.insert(0, bend * pulled)
+            inner.diagonal(dim1=1, dim2=2).add_(bent[0])
+        curvatures.insert(0, inner)
         deltas.insert(0, pulled * slope)
     biases = tuple(bias is not None for bias in network.biases)
-    basis = KroneckerBasis(tuple(a), tuple(deltas), biases)
-    return basis, _cores(network, first, curvatures)
+    basis = KroneckerBasis(tuple(layer_inputs), tuple(deltas), biases)
+    bends = None if part == "gauss_newton" else tuple(bent)
+    return Derivatives(network, basis, tuple(curvatures), tuple(slopes), bends)
+
+
+@dataclass(frozen=True)
+class Derivatives:
+    r"""What the second derivatives of all samples' losses are made of.
+
+    Attributes:
+        network: the perceptron.
+        basis: the inputs $a$ and gradients $\delta$ of every layer.
+        curvatures: Q, per layer, shape (n, w, w).
+        slopes: $\varphi'(z)$, per hidden layer, shape (n, w).
+        bends: $\varphi''(z) \odot W^\top\delta$, per hidden layer, shape (n, w); None in the
+            Gauss-Newton part, where the second term of the formula is missing too.
+    """
+
+    network: Perceptron
+    basis: KroneckerBasis
+    curvatures: tuple[Tensor, ...]
+    slopes: tuple[Tensor, ...]
+    bends: tuple[Tensor, ...] | None
+
+    def apply_cores(self, coefficients: Tensor) -> Tensor:
+        r"""$C_i c_i$ without the cores: one tangent forward and one adjoint backward pass.
+
+        The columns of the first kind carry a direct change of $z_l$, those of the second one of
+        $\delta_l$ pulled through the weight: $O(\sum_l w_l w_{l+1})$ operations per sample.
+
+        Args:
+            coefficients: shape (n, r, m).
+        """
+        first, second = self._columns()
+        columns = coefficients.mT
+        tangents, moved = [columns[..., first[0]]], []
+        for high in range(1, len(first)):
+            moved.append(self.slopes[high - 1].unsqueeze(1) * tangents[-1])
+            tangents.append(columns[..., first[high]] + moved[-1] @ self.network.weights[high].T)
+        result = torch.zeros_like(columns)
+        adjoint = tangents[-1] @ self.curvatures[-1]
+        result[..., first[-1]] = adjoint
+        for low in range(len(first) - 2, -1, -1):
+            pulled = adjoint @ self.network.weights[low + 1]
+            if self.bends is not None:
+                pulled = pulled + columns[..., second[low + 1]]
+                result[..., second[low + 1]] = moved[low]
+            adjoint = self.slopes[low].unsqueeze(1) * pulled
+            if self.bends is not None:
+                adjoint = adjoint + self.bends[low].unsqueeze(1) * tangents[low]
+            result[..., first[low]] = adjoint
+        return result.mT
+
+    def cores(self) -> Tensor:
+        """The cores, shape (n, r, r), in the column order of `KroneckerBasis`."""
+        rank, (first, second) = self.network.rank, self._columns()
+        cores = self.curvatures[0].new_zeros(self.basis.samples, rank, rank)
+        for low, rows in enumerate(first):
+            cores[:, rows, rows] = self.curvatures[low]
+            for high, into, cross in self._crossings(low):
+                cores[:, rows, first[high]] = cross
+                cores[:, first[high], rows] = cross.mT
+                if self.bends is not None:
+                    into = torch.diag_embed(self.slopes[low]) if into is None else into
+                    cores[:, rows, second[high]] = into.mT
+                    cores[:, second[high], rows] = into
+        return cores
+
+    def trace(self) -> float:
+        """Trace of the sum over the samples; the second term has no diagonal blocks."""
+        return sum(
+            float(
+                (
+                    self.curvatures[group.layer].diagonal(dim1=1, dim2=2).sum(1)
+                    * group.factor.square().sum(1)
+                ).sum()
+            )
+            for group in self.basis.groups
+        )
+
+    def add_to(self, total: Tensor) -> None:
+        """Add the sum over the samples to the upper triangle of a (d, d) matrix, in place.
+
+        At most $n d^2$ operations for the first term, in large matrix products; the second term
+        is diagonal between neighbours.
+        """
+        groups = self.basis.groups
+        for low in range(len(self.curvatures)):
+            here = [group for group in groups if group.layer == low]
+            self._add_own(total, here)
+            for high, into, cross in self._crossings(low):
+                beyond = [group for group in groups if group.layer == high]
+                for group, other in itertools.product(here, beyond):
+                    window = group.window(other, total)
+                    add_products(window, cross, group.factor, other.factor)
+                    if other.delta is None or self.bends is None:
+                        continue
+                    window = window.permute(0, 1, 3, 2)
+                    if into is None:
+                        add_diagonal(window, self.slopes[low], group.factor, other.delta)
+                    else:
+                        add_products(window, into.mT, group.factor, other.delta)
+
+    def add_layer_to(self, total: Tensor, layer: int) -> None:
+        """Add one layer's diagonal block, its upper triangle at least, to a matrix, in place."""
+        groups = [group for group in self.basis.groups if group.layer == layer]
+        first = groups[0].start
+        self._add_own(total, [replace(group, start=group.start - first) for group in groups])
+
+    def _add_own(self, total: Tensor, groups: list[ParameterGroup]) -> None:
+        """Add the block of one layer's weight and bias with themselves."""
+        for index, group in enumerate(groups):
+            curvature = self.curvatures[group.layer]
+            add_symmetric(group.window(group, total), curvature, group.factor)
+            for other in groups[index + 1 :]:
+                window = group.window(other, total)
+                add_products(window, curvature, group.factor, other.factor)
+
+    def _crossings(self, low: int) -> Iterator[tuple[int, Tensor | None, Tensor]]:
+        r"""For each layer m above l: m, $P_{ml}$ (None: diagonal) and $(Q_m J_{ml})^\top$."""
+        jacobian = None
+        for high in range(low + 1, len(self.curvatures)):
+            slope, weight = self.slopes[high - 1], self.network.weights[high]
+            into = None if jacobian is None else slope.unsqueeze(2) * jacobian
+            jacobian = weight * slope.unsqueeze(1) if into is None else weight @ into
+            yield high, into, (self.curvatures[high] @ jacobian).mT
+
+    def _columns(self) -> tuple[list[slice], list[slice]]:
+        """Columns of both kinds, per layer."""
+        by_layer = {group.layer: group for group in self.basis.groups}
+        groups = [by_layer[layer] for layer in range(len(self.curvatures))]
+        return [group.first for group in groups], [group.second for group in groups]
 
 
 def _forward(
@@ -173,27 +317,6 @@ def _forward(
         second.append(torch.func.grad(lambda t, g=slope: g(t).sum())(z))
         layer_inputs.append(network.activations[index](z).detach())
     raise AssertionError("a perceptron has at least one layer")
-
-
-def _cores(network: Perceptron, first: list[Tensor], curvatures: list[Tensor]) -> Tensor:
-    """The cores, in the column order of `KroneckerBasis`."""
-    widths = [(w.shape[0], w.shape[1] if m else 0) for m, w in enumerate(network.weights)]
-    starts = [sum(map(sum, widths[:m])) for m in range(len(widths))]
-    cores = curvatures[0].new_zeros(len(curvatures[0]), network.rank, network.rank)
-    for low, (outputs, _) in enumerate(widths):
-        rows = slice(starts[low], starts[low] + outputs)
-        cores[:, rows, rows] = curvatures[low]
-        jacobian = None
-        for high in range(low + 1, len(widths)):
-            slope = first[high - 1]
-            into = torch.diag_embed(slope) if jacobian is None else slope[:, :, None] * jacobian
-            jacobian = network.weights[high] @ into
-            middle = starts[high] + widths[high][0]
-            cross = torch.cat([curvatures[high] @ jacobian, into], 1)
-            columns = slice(starts[high], middle + widths[high][1])
-            cores[:, columns, rows] = cross
-            cores[:, rows, columns] = cross.mT
-    return cores
 
 
 def _hooked(module: nn.Module) -> bool:

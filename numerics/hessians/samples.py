@@ -3,6 +3,8 @@ r"""Per-sample Hessians $H_i = U_i C_i U_i^\top$ and the averages that stability
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -10,8 +12,22 @@ from torch import Tensor
 from numerics.checks import check_count, check_finite, check_nonempty
 from numerics.hessians.bases import Basis, ExplicitBasis, IdentityBasis
 from numerics.hessians.guards import check_memory
+from numerics.hessians.kronecker import KroneckerBasis
 
-__all__ = ["SampleHessians"]
+__all__ = ["FactoredCores", "SampleHessians"]
+
+
+class FactoredCores(Protocol):
+    """Cores that are cheaper to apply than to store."""
+
+    basis: KroneckerBasis
+    curvatures: tuple[Tensor, ...]
+
+    def cores(self) -> Tensor:
+        r"""$C_i$, dense, shape (n, r, r)."""
+
+    def apply_cores(self, coefficients: Tensor) -> Tensor:
+        r"""$C_i c_i$: shape (n, r, m) to itself."""
 
 
 class SampleHessians:
@@ -23,19 +39,54 @@ class SampleHessians:
 
     Attributes:
         basis: the columns $U_i$.
-        cores: $C_i$, symmetric, shape (n, r, r).
+        cores: $C_i$, symmetric, shape (n, r, r); formed on demand where they are factored, since
+            products with vectors do without.
+        dtype: of the matrices.
+        device: of the matrices.
         memory_limit: bytes that a dense result may take; None for the default of 4 GiB.
     """
 
-    def __init__(self, basis: Basis, cores: Tensor, *, memory_limit: int | None = None) -> None:
-        expected = (basis.samples, basis.rank, basis.rank)
-        if cores.shape != expected:
-            raise ValueError(f"cores have shape {tuple(cores.shape)}: this basis needs {expected}")
+    def __init__(
+        self,
+        basis: Basis,
+        cores: Tensor | FactoredCores,
+        *,
+        memory_limit: int | None = None,
+    ) -> None:
         self.basis = basis
-        self.cores = check_finite("per-sample Hessians", cores)
         self.memory_limit = memory_limit
-        gram = basis.gram()
-        self._step = cores if gram is None else cores @ gram
+        self._factored = None if isinstance(cores, Tensor) else cores
+        if isinstance(cores, Tensor):
+            expected = (basis.samples, basis.rank, basis.rank)
+            if cores.shape != expected:
+                shape = tuple(cores.shape)
+                raise ValueError(f"cores have shape {shape}: this basis needs {expected}")
+            self.cores = check_finite("per-sample Hessians", cores)
+            self.dtype, self.device = cores.dtype, cores.device
+        else:
+            sample = cores.curvatures[0]
+            self.dtype, self.device = sample.dtype, sample.device
+
+    @cached_property
+    def cores(self) -> Tensor:
+        """The cores $C_i$, dense, shape (n, r, r); formed when first asked for.
+
+        Raises:
+            ValueError: if they would not fit.
+        """
+        assert self._factored is not None, "dense cores are set by the constructor"
+        check_memory(
+            f"storing {self.samples} cores of rank {self.basis.rank}",
+            4 * self.samples * self.basis.rank**2 * self.dtype.itemsize,
+            self.memory_limit,
+            "use products with vectors (method='lanczos') or fewer samples",
+        )
+        return check_finite("per-sample Hessians", self._factored.cores())
+
+    @cached_property
+    def _step(self) -> Tensor:
+        gram = self.basis.gram()
+        return self.cores if gram is None else self.cores @ gram
 
     @classmethod
     def from_dense(cls, matrices: Tensor, *, memory_limit: int | None = None) -> SampleHessians:
@@ -84,16 +135,6 @@ class SampleHessians:
     def size(self) -> int:
         """Number of parameters d."""
         return self.basis.size
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Of the matrices."""
-        return self.cores.dtype
-
-    @property
-    def device(self) -> torch.device:
-        """Of the matrices."""
-        return self.cores.device
 
     def power_cores(self, highest: int) -> Iterator[Tensor]:
         r"""Cores of $H_i^k$ for $k = 1, \dots,$ `highest`, each of shape (n, r, r)."""
@@ -211,9 +252,17 @@ class SampleHessians:
         return vector.unsqueeze(1) if vector.ndim == 1 else vector
 
     def _apply(self, columns: Tensor, power: int) -> Tensor:
-        coefficients = self.cores @ self.basis.project(columns)
-        for _ in range(check_count("power", power) - 1):
-            coefficients = self._step @ coefficients
+        check_count("power", power)
+        coefficients = self.basis.project(columns)
+        if self._factored is None:
+            coefficients = self.cores @ coefficients
+            for _ in range(power - 1):
+                coefficients = self._step @ coefficients
+            return coefficients
+        coefficients = self._factored.apply_cores(coefficients)
+        for _ in range(power - 1):
+            inner = self._factored.basis.apply_gram(coefficients)
+            coefficients = self._factored.apply_cores(inner)
         return coefficients
 
     def _mean(self, core: Tensor) -> Tensor:

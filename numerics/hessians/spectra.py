@@ -11,7 +11,11 @@ import scipy.sparse.linalg
 import torch
 from torch import Tensor
 
-__all__ = ["Estimate", "extreme_eigenvalue", "lanczos_eigenvalue"]
+__all__ = ["KRYLOV", "Estimate", "extreme_eigenvalue", "lanczos_eigenvalue"]
+
+
+KRYLOV = 40
+"""Vectors that Lanczos keeps between restarts."""
 
 
 @dataclass(frozen=True)
@@ -58,18 +62,21 @@ def lanczos_eigenvalue(
     start: Tensor,
     *,
     smallest: bool = False,
-    scale: float = 0.0,
+    scale: Callable[[Tensor], float] | None = None,
     tolerance: float = 1e-12,
     max_iterations: int = 2000,
 ) -> Estimate:
-    r"""Largest (or smallest) algebraic eigenvalue of a symmetric operator, by restarted Lanczos.
+    r"""Largest (or smallest) algebraic eigenvalue of a symmetric operator, by Lanczos.
+
+    The first cycle stops as soon as it has converged; if it does not, ARPACK restarts from there.
 
     Args:
         product: $v \mapsto Av$ on tensors shaped like `start`.
         start: starting vector, any shape, float64; fixes dtype and device.
         smallest: which end.
-        scale: as in `extreme_eigenvalue`.
-        tolerance: relative accuracy asked of ARPACK.
+        scale: of the eigenvector found, the size of the terms that cancel in $Av$, where they are
+            larger than the eigenvalue; their round-off enters the error.
+        tolerance: relative residual at which to stop.
         max_iterations: restarts allowed.
 
     Returns:
@@ -82,14 +89,20 @@ def lanczos_eigenvalue(
     """
     shape, size = start.shape, start.numel()
 
-    def apply(vector: np.ndarray) -> np.ndarray:
-        tensor = torch.from_numpy(np.ascontiguousarray(vector)).to(start.device, start.dtype)
-        return product(tensor.view(shape)).reshape(-1).cpu().numpy()
+    def as_tensor(vector: np.ndarray) -> Tensor:
+        tensor = torch.from_numpy(np.ascontiguousarray(vector))
+        return tensor.to(start.device, start.dtype).view(shape)
 
-    initial = start.detach().reshape(-1).cpu().numpy()
+    def apply(vector: np.ndarray) -> np.ndarray:
+        return product(as_tensor(vector)).reshape(-1).cpu().numpy()
+
+    early = _first_cycle(product, start.detach(), smallest, tolerance)
+    if early.converged:
+        return _measured(product, early.value, early.vector, scale)
+    initial = early.vector.reshape(-1).cpu().numpy()
     if size < 3:
         columns = np.stack([apply(row) for row in np.eye(size)], axis=1)
-        return extreme_eigenvalue(torch.from_numpy(columns), smallest=smallest, scale=scale)
+        return extreme_eigenvalue(torch.from_numpy(columns), smallest=smallest)
     operator = scipy.sparse.linalg.LinearOperator((size, size), apply, dtype=initial.dtype)
     try:
         values, vectors = scipy.sparse.linalg.eigsh(
@@ -97,6 +110,7 @@ def lanczos_eigenvalue(
             k=1,
             which="SA" if smallest else "LA",
             v0=initial,
+            ncv=min(size, KRYLOV),
             tol=tolerance,
             maxiter=max_iterations,
         )
@@ -106,10 +120,55 @@ def lanczos_eigenvalue(
             "raise max_iterations or use the dense method"
         ) from failure
     except scipy.sparse.linalg.ArpackError as failure:
-        if np.linalg.norm(apply(initial)) == 0:
-            return Estimate(0.0, 0.0)
         raise ValueError(f"Lanczos failed ({failure}): use the dense method") from failure
-    value, vector = float(values[0]), vectors[:, 0] / np.linalg.norm(vectors[:, 0])
-    residual = float(np.linalg.norm(apply(vector) - value * vector))
-    rounding = float(np.sqrt(size)) * np.finfo(initial.dtype).eps * max(abs(value), scale)
-    return Estimate(value, float(residual + rounding))
+    return _measured(product, float(values[0]), as_tensor(vectors[:, 0]), scale)
+
+
+@dataclass(frozen=True)
+class _Ritz:
+    """A Ritz pair, and whether its residual is as small as asked."""
+
+    value: float
+    vector: Tensor
+    converged: bool
+
+
+def _first_cycle(
+    product: Callable[[Tensor], Tensor], start: Tensor, smallest: bool, tolerance: float
+) -> _Ritz:
+    """Lanczos without a restart, fully reorthogonalised, stopped as soon as it has converged."""
+    steps = min(KRYLOV, start.numel())
+    basis = start.new_zeros(steps, start.numel())
+    basis[0] = start.reshape(-1) / start.norm()
+    diagonal: list[float] = []
+    off_diagonal: list[float] = []
+    end = 0 if smallest else -1
+    for step in range(steps):
+        vector = product(basis[step].view(start.shape)).reshape(-1)
+        diagonal.append(float(basis[step] @ vector))
+        known = basis[: step + 1]
+        for _ in range(2):  # twice is enough to be orthogonal to round-off
+            vector = vector - known.T @ (known @ vector)
+        values, vectors = scipy.linalg.eigh_tridiagonal(np.array(diagonal), np.array(off_diagonal))
+        beta = float(vector.norm())
+        converged = beta * abs(vectors[-1, end]) <= tolerance * abs(values[end])
+        if converged or step + 1 == steps:
+            break
+        off_diagonal.append(beta)
+        basis[step + 1] = vector / beta
+    weights = torch.as_tensor(vectors[:, end], dtype=start.dtype, device=start.device)
+    return _Ritz(float(values[end]), (known.T @ weights).view(start.shape), bool(converged))
+
+
+def _measured(
+    product: Callable[[Tensor], Tensor],
+    value: float,
+    vector: Tensor,
+    scale: Callable[[Tensor], float] | None,
+) -> Estimate:
+    """The eigenvalue with its true residual, from one more product, and its round-off."""
+    vector = vector / vector.norm()
+    residual = float((product(vector) - value * vector).norm())
+    terms = 0.0 if scale is None else scale(vector)
+    unit = torch.finfo(vector.dtype).eps
+    return Estimate(value, residual + vector.numel() ** 0.5 * unit * max(abs(value), terms))

@@ -17,7 +17,12 @@ from numerics.checks import check_nonnegative
 from numerics.hessians.batches import batch_mean_powers
 from numerics.hessians.guards import check_memory
 from numerics.hessians.samples import SampleHessians
-from numerics.hessians.spectra import Estimate, extreme_eigenvalue, lanczos_eigenvalue
+from numerics.hessians.spectra import (
+    KRYLOV,
+    Estimate,
+    extreme_eigenvalue,
+    lanczos_eigenvalue,
+)
 from theory.algorithms import SAM, SamSpec
 
 __all__ = [
@@ -29,9 +34,6 @@ __all__ = [
     "step_polynomial",
     "step_second_moment",
 ]
-
-_KRYLOV = 24
-"""Vectors that ARPACK keeps for one eigenvalue, plus work space."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def mean_square_radius(
         raise ValueError("all per-sample Hessians are 0: every direction is neutral, radius 1")
     check_memory(
         f"Lanczos on {dimension} x {dimension} matrices",
-        (_KRYLOV * dimension**2 + hessians.samples * dimension * hessians.basis.rank)
+        (KRYLOV * dimension**2 + hessians.samples * dimension * hessians.basis.rank)
         * hessians.cores.element_size(),
         hessians.memory_limit,
         "use fewer parameters or the sufficient condition step_second_moment",
