@@ -126,7 +126,8 @@ def show(
     """The verdicts for a terminal: one row for each theorem, one column for each problem."""
     out = Console(record=svg is not None)
     problems = list(dict.fromkeys(verdict.problem for verdict in verdicts))
-    table = Table(title="Theorems against measurements", title_justify="left", box=SIMPLE_HEAD)
+    title = "Theorems against measurements"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("theorem", "proof", *problems):
         table.add_column(heading, no_wrap=True)
     cell = {(verdict.theorem, verdict.problem): verdict for verdict in verdicts}
