@@ -21,7 +21,7 @@ from theory.expressions import terms as T
 from theory.statements import ITERATE, Assumption, Condition, Theorem
 
 MAX_DEPTH = 150
-MAX_NODES = 1_000_000
+MAX_NODES = 200_000
 RESERVED = ("induction",)
 FAMILIES: dict[Any, frozenset[type]] = {
     base: frozenset(

@@ -14,7 +14,7 @@ Atom = Hashable
 Monomial = frozenset[tuple[Atom, int]]
 ONE: Monomial = frozenset()
 UNIT = {ONE: Fraction(1)}
-MAX_PRODUCT, MAX_BITS = 1_000_000, 1_000_000
+MAX_PRODUCT, MAX_BITS = 200_000, 1_000_000
 
 
 def times(left: Monomial, right: Monomial) -> Monomial:
