@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from theory.algorithms import SAM
 from theory.assumptions import ZERO, polyak_lojasiewicz
 from theory.building import add, geometric_decay, minus, positive, times
 from theory.certificates import (
@@ -18,22 +17,18 @@ from theory.certificates import (
 )
 from theory.expressions.terms import (
     Along,
-    Gradient,
-    Inner,
     Mean,
     Scalar,
     Time,
     Value,
-    norm2,
     substitute,
 )
 from theory.library import _pl as pl
 from theory.library import sam_pl_linear as published
-from theory.notation import L, beta, f, f_b, mu, radius, root, step_size, x, x_0
+from theory.notation import L, beta, f, mu, radius, root, step_size, x, x_0
 from theory.statements import (
     Attribution,
     Condition,
-    Dynamics,
     Kind,
     Lemma,
     Quantity,
@@ -42,12 +37,8 @@ from theory.statements import (
 )
 from theory.witnesses import witness
 
-dynamics = Dynamics(SAM, f, x_0)
-after = dynamics.step()
-perturbed = x + radius * pl.g
-h = Gradient(f_b, perturbed)
+dynamics, after, h, q = published.dynamics, published.after, published.h, published.q
 e = h - pl.g
-q = beta * radius
 s = root
 
 margin = mu - q * s * beta
@@ -168,12 +159,7 @@ THEOREM = Theorem(
     ),
     divisors=(known(beta), known(beta * L), known(s), known((beta + mu) * beta)),
     proof=(
-        Lemma(
-            "perturbed gradient",
-            norm2(e) <= q**2 * norm2(pl.g),
-            Instance("smooth samples", "lipschitz", (x, perturbed)),
-            "Smoothness of f_b between x and x + ρ∇f_b(x).",
-        ),
+        published.PERTURBED_GRADIENT,
         *pl.self_bounding(),
         pl.gradient_dominates(mu, 2),
         Lemma(
@@ -182,13 +168,7 @@ THEOREM = Theorem(
             MeanOf(Instance("interpolation", "nonnegative", (x,))),
             "Every f_b is.",
         ),
-        Lemma(
-            "descent",
-            Value(f, after)
-            <= pl.loss - step_size * Inner(pl.G, h) + L / 2 * step_size**2 * norm2(h),
-            Instance("smooth mean", "descent", (x, after)),
-            "The descent lemma for f between x and x⁺.",
-        ),
+        published.DESCENT,
         one_step,
         Lemma(
             "margin",

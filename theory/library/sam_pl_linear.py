@@ -58,6 +58,19 @@ WORDS = (
     "zero. Unnormalised stochastic SAM with the same sample in both gradients and radius "
 )
 
+PERTURBED_GRADIENT = Lemma(
+    "perturbed gradient",
+    norm2(h - pl.g) <= q**2 * norm2(pl.g),
+    Instance("smooth samples", "lipschitz", (x, perturbed)),
+    "Smoothness of f_b between x and x + ρ∇f_b(x).",
+)
+DESCENT = Lemma(
+    "descent",
+    Value(f, after) <= pl.loss - step_size * Inner(pl.G, h) + L / 2 * step_size**2 * norm2(h),
+    Instance("smooth mean", "descent", (x, after)),
+    "The descent lemma for f between x and x⁺.",
+)
+
 
 def margin(constant: Scalar) -> Scalar:
     """What is left of the PL constant, in convention PL-half, after the perturbation."""
@@ -91,12 +104,7 @@ def lemmas(constant: Scalar, multiplier: int, alignment: Cone, in_range: Cone) -
     positive_radius = Fact("radius >= 0")
     inverse_q = Invert(times(Fact("beta > 0"), positive_radius))
     return (
-        Lemma(
-            "perturbed gradient",
-            norm2(h - pl.g) <= q**2 * norm2(pl.g),
-            Instance("smooth samples", "lipschitz", (x, perturbed)),
-            "Smoothness of f_b between x and x + ρ∇f_b(x).",
-        ),
+        PERTURBED_GRADIENT,
         Lemma(
             "alignment",
             norm2(pl.G) * (1 - q / 2) - q / 2 * Mean(norm2(pl.g)) <= Mean(Inner(h, pl.G)),
@@ -126,13 +134,7 @@ def lemmas(constant: Scalar, multiplier: int, alignment: Cone, in_range: Cone) -
         ),
         *pl.self_bounding(),
         pl.gradient_dominates(constant, multiplier),
-        Lemma(
-            "descent",
-            Value(f, after)
-            <= pl.loss - step_size * Inner(pl.G, h) + L / 2 * step_size**2 * norm2(h),
-            Instance("smooth mean", "descent", (x, after)),
-            "The descent lemma for f between x and x⁺.",
-        ),
+        DESCENT,
         Lemma("half", 1 - q / 2 >= ZERO, alignment, "The admissible radius implies βρ ≤ 2."),
         Lemma("margin", margin(constant) >= ZERO, in_range, "The admissible radius."),
         Lemma(
