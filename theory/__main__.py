@@ -22,7 +22,7 @@ from theory.export.coq_theorem import document
 from theory.export.to_json import encode
 from theory.export.to_latex import article
 from theory.export.to_text import explanation
-from theory.statements import Status, Theorem
+from theory.statements import Failure, Status, Theorem
 
 COLOURS = {
     "proved": "green",
@@ -31,6 +31,7 @@ COLOURS = {
     "undecided": "yellow",
     "error": "red",
 }
+DECIDED = (Status.PROVED.value, Status.REFUTED.value)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -93,6 +94,8 @@ def as_json(verdicts: Sequence[Verdict]) -> str:
                     "implicit_hypotheses": [h.name for h in v.theorem.hypotheses if h.implicit],
                     "redundant_hypotheses": list(v.report.redundant),
                     "steps": {s.name: s.accepted for s in v.report.steps},
+                    "failure": as_data(v.report.failure),
+                    "repaired_by": v.theorem.repaired_by or None,
                     "seconds": round(v.seconds, 4),
                 }
                 for v in verdicts
@@ -101,6 +104,11 @@ def as_json(verdicts: Sequence[Verdict]) -> str:
         ensure_ascii=False,
         indent=2,
     )
+
+
+def as_data(failure: Failure | None) -> dict[str, str] | None:
+    """The conclusion that a refutation refutes, with both sides exact."""
+    return None if failure is None else {key: str(value) for key, value in vars(failure).items()}
 
 
 def table(verdicts: Sequence[Verdict]) -> Table:
@@ -114,22 +122,24 @@ def table(verdicts: Sequence[Verdict]) -> Table:
     for v in verdicts:
         opinions = [
             f"[{COLOURS.get(o.verdict, 'dim')}]{o.verdict}[/]"
-            + (f"\n{escape(o.reason)}" if o.reason and o.verdict != Status.PROVED else "")
+            + (f"\n{escape(o.reason)}" if o.reason and o.verdict not in DECIDED else "")
             for o in v.opinions.values()
         ]
         accepted = sum(step.accepted for step in v.report.steps)
-        steps = f"{accepted}/{len(v.theorem.proof)}"
+        steps = f"{accepted}/{len(v.theorem.proof)}" if v.theorem.refutation is None else ""
         result.add_row(escape(v.theorem.id), escape(v.theorem.title), steps, *opinions)
     return result
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
-    """How many theorems, and how many each checker accepted; an absent checker is said to be."""
+    """How many theorems each checker proved and refuted; an absent checker is said to be."""
     said = []
     for name in verdicts[0].opinions:
         found = [v.opinions[name].verdict for v in verdicts]
+        proved, refuted = (found.count(verdict) for verdict in DECIDED)
         absent = all(verdict == SKIPPED for verdict in found)
-        said.append(f"{name} {'skipped (absent)' if absent else found.count(Status.PROVED.value)}")
+        said.append(f"{name} {'skipped (absent)' if absent else proved}")
+        said[-1] += f" and {refuted} refuted" if refuted else ""
     differ = sum(not v.as_recorded for v in verdicts)
     counts = ", ".join(said)
     return f"{len(verdicts)} theorems: {counts}; {differ or 'none'} differ from what is recorded"
@@ -176,11 +186,17 @@ def run_explain(arguments: argparse.Namespace) -> int:
 def run_list(out: Console) -> int:
     """The command `list`."""
     result = Table(title="The library", title_justify="left", box=SIMPLE_HEAD)
-    for heading in ("id", "kind", "statement", "source"):
+    for heading in ("id", "recorded as", "kind", "statement", "source"):
         result.add_column(heading, overflow="fold")
     for theorem in find([]):
         source = f"{theorem.source.reference} ({theorem.source.attribution.value})"
-        result.add_row(theorem.id, theorem.kind.value, theorem.title, source)
+        status = theorem.expected.value
+        recorded = f"[{COLOURS[status]}]{status}[/]"
+        if theorem.repaired_by:
+            recorded += f"; true: {escape(theorem.repaired_by)}"
+        result.add_row(
+            theorem.id, recorded, theorem.kind.value, escape(theorem.title), escape(source)
+        )
     out.print(result)
     return 0
 

@@ -35,6 +35,7 @@ from theory.expressions.terms import (
 from theory.statements import ITERATE, Lemma, Theorem
 
 NOW = Time()
+UNPROVED = Add(())  # the empty certificate: what a statement with a refutation gives its claims
 
 
 def positive(tree: Scalar | int | Fraction, facts: Mapping[Scalar, str]) -> Cone:

@@ -1,11 +1,16 @@
-r"""Whether hypotheses hold together in an exact instance.  TRUSTED, for that question only.
+r"""Whether hypotheses hold, and conclusions fail, in an exact instance.  TRUSTED, for that only.
 
-A theorem could be true because nothing satisfies its hypotheses.  Its `Witness` gives numbers: for
-each of n equally likely samples a symmetric matrix $A_b$, with $H_b = A_b$ and
-$f_b(x) = \tfrac12 x^{\mathsf T} A_b x$, whose minimum 0 is at the origin.  Every hypothesis is
-evaluated in rational arithmetic; a rule becomes a polynomial in the coordinates of its variables,
-whose sign is decided for all of them by elimination if its degree is at most 2 (strict rules and
-others are not decided).
+A theorem could be true because nothing satisfies its hypotheses, or false where they hold.  A
+`Witness` gives numbers: for each of n equally likely samples a symmetric matrix $A_b$, with
+$H_b = A_b$ and $f_b(x) = \tfrac12 x^{\mathsf T} A_b x$, whose minimum 0 is at the origin, and a
+symmetric matrix for every operator that has one of its own.  Every hypothesis is evaluated in
+rational arithmetic; a rule becomes a polynomial in the coordinates of its variables, whose sign is
+decided for all of them by elimination if its degree is at most 2 (strict rules and others are not
+decided).
+
+A conclusion is claimed for all parameters and vectors that the hypotheses allow, the arbitrary
+point `x` among them, and for every sample: the numbers of one instance and one sample refute it.
+What is claimed of a trajectory or of the time t is not decided here.
 
 What such quadratics cannot show (gradient noise at the minimum, a function that is PL and not
 convex, two functions that differ) has no instance here, so a theorem that assumes it stays open.
@@ -13,12 +18,12 @@ convex, two functions that differ) has no instance here, so a theorem that assum
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from theory.expressions import terms as T
 from theory.expressions.polynomials import ONE, Poly
-from theory.statements import Condition, Theorem, Witness
+from theory.statements import Condition, Failure, Hypothesis, Lemma, Rule, Theorem, Witness
 
 Coordinates = list[Poly]
 MAX_ENTRIES = 1024
@@ -26,11 +31,12 @@ MAX_ENTRIES = 1024
 
 @dataclass(frozen=True)
 class Instance:
-    """A value for every symbol of the hypotheses; `mean` stands after the samples' matrices."""
+    """A value for every symbol; the mean stands after the samples' matrices."""
 
     parameters: dict[str, Fraction]
     vectors: dict[str, Coordinates]
     matrices: list[list[list[Fraction]]]
+    operators: dict[str, list[list[Fraction]]]
 
     def scalar(self, tree: T.Scalar, sample: int) -> Poly:
         """The value of a scalar expression for one sample."""
@@ -82,7 +88,7 @@ class Instance:
         """The slack for every sample, a polynomial in the coordinates of `variables`."""
         size = len(self._zero())
         bound = {v.name: [Poly.atom((v.name, i)) for i in range(size)] for v in variables}
-        put = Instance(self.parameters, self.vectors | bound, self.matrices)
+        put = replace(self, vectors=self.vectors | bound)
         return [put.scalar(relation.slack, b) for b in range(len(self.matrices) - 1)]
 
     def holds(self, relation: T.Relation, variables: tuple[T.Named, ...]) -> bool:
@@ -94,8 +100,30 @@ class Instance:
             return all(slack.is_constant and slack.terms.get(ONE, 0) > 0 for slack in slacks)
         return all(is_nonnegative(slack) for slack in slacks)
 
+    def unmet(self, hypotheses: tuple[Hypothesis, ...]) -> str | None:
+        """The name of the first hypothesis that does not hold; None if all do."""
+        for h in hypotheses:
+            rules = (Rule(h.name, (), h.relation),) if isinstance(h, Condition) else h.rules
+            if not all(self.holds(rule.relation, rule.variables) for rule in rules):
+                return h.name
+        return None
+
+    def failure(self, lemma: Lemma) -> Failure | None:
+        """Both sides of a claim for the first sample for which it fails; None if it holds."""
+        claim = lemma.claim
+        for sample in range(len(self.matrices) - 1):
+            sides = [self.scalar(side, sample) for side in (claim.left, claim.right)]
+            left, right = (_number(side) for side in sides)
+            if not {"==": left == right, "<=": left <= right, "<": left < right}[claim.sign]:
+                return Failure(lemma.name, left, claim.sign, right)
+        return None
+
     def _apply(self, field: T.Function | T.Operator, at: Coordinates, sample: int) -> Coordinates:
         matrix = self.matrices[sample if field.sampled else -1]
+        if isinstance(field, T.Operator) and field.name in self.operators:
+            if field.sampled:
+                raise T.IllFormed(f"{field.name!r} has one matrix for all samples")
+            matrix = self.operators[field.name]
         return [_dot([Poly.constant(entry) for entry in row], at) for row in matrix]
 
     def _zero(self) -> Coordinates:
@@ -104,6 +132,12 @@ class Instance:
 
 def _dot(left: Coordinates, right: Coordinates) -> Poly:
     return sum((a * b for a, b in zip(left, right, strict=True)), start=Poly())
+
+
+def _number(poly: Poly) -> Fraction:
+    if not poly.is_constant:
+        raise T.IllFormed("a claim depends on more than the numbers of the instance")
+    return poly.terms.get(ONE, Fraction(0))
 
 
 def is_nonnegative(poly: Poly) -> bool:
@@ -142,19 +176,24 @@ def read(witness: Witness) -> Instance:
     Raises:
         IllFormed: if its numbers do not fit together.
     """
+    named = (witness.parameters, witness.vectors, witness.operators)
+    if any(len(dict(pairs)) < len(pairs) for pairs in named):
+        raise T.IllFormed("the witness gives two values to one name")
     samples = [[list(row) for row in matrix] for matrix in witness.curvatures]
+    operators = {name: [list(row) for row in matrix] for name, matrix in witness.operators}
+    matrices = [*samples, *operators.values()]
     side = len(samples[0]) if samples else 0
-    if not 0 < side * side * len(samples) <= MAX_ENTRIES:
+    if not 0 < side * side * len(matrices) <= MAX_ENTRIES:
         raise T.IllFormed(f"the witness needs samples, with at most {MAX_ENTRIES} numbers in all")
-    square = all(len(matrix) == side == len(row) for matrix in samples for row in matrix)
+    square = all(len(matrix) == side == len(row) for matrix in matrices for row in matrix)
     if not square or any(len(vector) != side for _, vector in witness.vectors):
         raise T.IllFormed(f"the witness has a matrix or vector that is not of size {side}")
-    if any(matrix != [list(column) for column in zip(*matrix, strict=True)] for matrix in samples):
+    if any(m != [list(column) for column in zip(*m, strict=True)] for m in matrices):
         raise T.IllFormed("the witness has a matrix that is not symmetric")
     entries = [[[m[i][j] for m in samples] for j in range(side)] for i in range(side)]
     mean = [[sum(e, start=Fraction(0)) / len(e) for e in row] for row in entries]
     vectors = {name: [Poly.constant(q) for q in vector] for name, vector in witness.vectors}
-    return Instance(dict(witness.parameters), vectors, [*samples, mean])
+    return Instance(dict(witness.parameters), vectors, [*samples, mean], operators)
 
 
 def unmet(theorem: Theorem) -> str:
@@ -164,15 +203,28 @@ def unmet(theorem: Theorem) -> str:
     if theorem.witness is None:
         return "no witness is given (theory.witnesses.find looks for one)"
     try:
-        instance = read(theorem.witness)
-        for h in theorem.hypotheses:
-            rules = h.rules if not isinstance(h, Condition) else ()
-            claims = [(r.relation, r.variables) for r in rules]
-            claims += [(h.relation, ())] if isinstance(h, Condition) else []
-            if not all(instance.holds(relation, variables) for relation, variables in claims):
-                return f"{h.name!r} fails in the witness"
+        failing = read(theorem.witness).unmet(theorem.hypotheses)
     except KeyError as missing:
         return f"the witness gives no value to {missing.args[0]!r}"
     except T.IllFormed as problem:
         return str(problem)
-    return ""
+    return "" if failing is None else f"{failing!r} fails in the witness"
+
+
+def refuted(theorem: Theorem, refutation: Witness) -> Failure:
+    """The first conclusion that fails in an instance in which every hypothesis holds.
+
+    Raises:
+        IllFormed: if the instance refutes nothing, with the reason.
+    """
+    instance = read(refutation)
+    try:
+        failing = instance.unmet(theorem.hypotheses)
+        if failing is not None:
+            raise T.IllFormed(f"the hypothesis {failing!r} fails in it")
+        for lemma in theorem.proof:
+            if lemma.name in theorem.conclusion and (found := instance.failure(lemma)):
+                return found
+    except KeyError as missing:
+        raise T.IllFormed(f"it gives no value to {missing.args[0]!r}") from missing
+    raise T.IllFormed("every conclusion holds in it")

@@ -10,12 +10,16 @@ What is trusted, and nothing else:
 * this file: squares are non-negative; sums, products, powers and expectations of non-negative
   numbers are; reciprocals of positive ones are; induction; the tower rule; a case split at zero;
 * `Dynamics.step` and `SamSpec.step`, which say what one step of the algorithm is;
-* `instances`, and only for this: that the hypotheses hold together in the witness.
+* `instances`, and only for this: that the hypotheses hold together in the witness, and that in a
+  refutation besides that a conclusion fails.
 
 There is no float, no solver, no search and no simplification.  A step is accepted if its cone has
 the sign of the claim and *equals* the claim's slack as an element of the field of fractions.  Every
 divisor must first be proved positive.  The named vector `x` stands for an arbitrary point: no
 hypothesis may mention it, so whatever is proved of it holds at every iterate.
+
+A theorem with a refutation is `refuted` or `undecided`, whatever its proof says; one without is
+`proved` or `undecided`.
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ from theory import certificates as C
 from theory.expressions import terms as T
 from theory.expressions.lowering import IllFormed, along, lower, mean, power
 from theory.expressions.polynomials import Frac, Poly
-from theory.instances import unmet
+from theory.instances import refuted, unmet
 from theory.statements import (
     ITERATE,
     Assumption,
@@ -39,6 +43,7 @@ from theory.statements import (
     Status,
     StepReport,
     Theorem,
+    Witness,
 )
 from theory.wellformed import RESERVED, check_scopes, conform, has
 
@@ -72,10 +77,12 @@ class Context:
 
 
 def check(theorem: Theorem) -> Report:
-    """Replay every step of a theorem's proof.
+    """Replay every step of a theorem's proof, or evaluate its refutation.
 
     Never raises for a wrong proof: the report says which step failed and why.
     """
+    if theorem.refutation is not None:
+        return _check_refutation(theorem, theorem.refutation)
     used: set[str] = set()
     steps: list[StepReport] = []
     at = "the statement"
@@ -98,10 +105,24 @@ def check(theorem: Theorem) -> Report:
     except (Rejected, IllFormed, OverflowError, RecursionError) as problem:
         if at.startswith("step"):
             steps.append(StepReport(theorem.proof[len(steps)].name, False, str(problem)))
-        return Report(Status.UNDECIDED, f"{at}: {problem}", tuple(steps), ())
+        return Report(Status.UNDECIDED, f"{at}: {problem}", tuple(steps))
     return Report(
         Status.PROVED, "", tuple(steps), tuple(n for n in _named(theorem) if n not in used)
     )
+
+
+def _check_refutation(theorem: Theorem, refutation: Witness) -> Report:
+    try:
+        conform(theorem, Theorem)
+        check_scopes(theorem)
+        names = [lemma.name for lemma in theorem.proof]
+        if len(set(names)) < len(names) or not set(names).issuperset(theorem.conclusion):
+            raise Rejected("the conclusion names no step, or one of two")
+        failure = refuted(theorem, refutation)
+    except (Rejected, IllFormed, OverflowError, RecursionError) as problem:
+        return Report(Status.UNDECIDED, f"the refutation: {problem}")
+    reason = f"{failure.claim!r} fails: {failure.left} {failure.sign} {failure.right} is false"
+    return Report(Status.REFUTED, reason, failure=failure)
 
 
 def _open(theorem: Theorem, used: set[str]) -> Context:

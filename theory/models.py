@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -28,6 +28,7 @@ from theory.statements import (
     Hypothesis,
     Rule,
     Theorem,
+    Witness,
 )
 
 Array = NDArray[Any]
@@ -40,10 +41,11 @@ class Model:
     Attributes:
         parameters: the parameters by name.
         vectors: the named vectors, each of shape (d,).
-        curvatures: the matrices A_b, shape (n, d, d), symmetric; every function and operator of
-            the statement is made of them.
+        curvatures: the matrices A_b, shape (n, d, d), symmetric; every function of the statement
+            is made of them, and every operator without a matrix of its own.
         time: the value of t.
         dynamics: what `Along` runs on, if it occurs.
+        operators: symmetric matrices, shape (d, d), for operators that no sample changes.
     """
 
     parameters: Mapping[str, Any]
@@ -51,6 +53,7 @@ class Model:
     curvatures: Array
     time: int = 0
     dynamics: Dynamics | None = None
+    operators: Mapping[str, Array] = field(default_factory=dict)
 
     def scalar(self, tree: T.Scalar) -> Array:
         """The value of a scalar expression: shape (), or (n,) if it depends on the sample.
@@ -82,7 +85,7 @@ class Model:
                 return np.asarray((self.vector(left) * self.vector(right)).sum(-1))
             case T.Value(function, point):
                 at = self.vector(point)
-                return np.asarray((at * self._apply(function.sampled, at)).sum(-1) / 2)
+                return np.asarray((at * self._apply(function, at)).sum(-1) / 2)
             case T.Mean(argument):
                 inside = self.scalar(argument)
                 return inside if inside.ndim == 0 else np.asarray(inside.sum(0) / len(inside))
@@ -96,9 +99,9 @@ class Model:
             case T.Named(name):
                 return self.vectors[name]
             case T.Gradient(function, point):
-                return self._apply(function.sampled, self.vector(point))
+                return self._apply(function, self.vector(point))
             case T.Apply(operator, vector):
-                return self._apply(operator.sampled, self.vector(vector))
+                return self._apply(operator, self.vector(vector))
             case T.VectorSum(parts):
                 result = rational([0] * self.curvatures.shape[-1])
                 for part in parts:
@@ -155,10 +158,14 @@ class Model:
             return time
         return time.shift + (self.time if time.symbolic else 0)
 
-    def _apply(self, sampled: bool, vector: Array) -> Array:
+    def _apply(self, symbol: T.Function | T.Operator, vector: Array) -> Array:
         matrices = self.curvatures
-        if not sampled:
+        if not symbol.sampled:
             matrices = matrices.sum(0) / len(matrices)
+        if isinstance(symbol, T.Operator) and symbol.name in self.operators:
+            if symbol.sampled:
+                raise ValueError(f"the operator {symbol.name!r} has one matrix for all samples")
+            matrices = self.operators[symbol.name]
         return np.asarray((matrices @ vector[..., None])[..., 0])
 
     def _along(self, argument: T.Scalar, steps: int) -> Array:
@@ -255,6 +262,16 @@ def is_positive_semidefinite(matrix: Array) -> bool:
             ]
         rows = rest
     return True
+
+
+def of_witness(witness: Witness) -> Model:
+    """The model that a witness describes."""
+    return Model(
+        dict(witness.parameters),
+        {name: rational(vector) for name, vector in witness.vectors},
+        rational(witness.curvatures),
+        operators={name: rational(matrix) for name, matrix in witness.operators},
+    )
 
 
 def rational(matrices: Sequence[Any]) -> Array:

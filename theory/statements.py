@@ -26,6 +26,7 @@ from theory.expressions.terms import (
 )
 
 ITERATE = Named("x")
+Matrix = tuple[tuple[Fraction, ...], ...]
 
 
 class Status(StrEnum):
@@ -138,20 +139,23 @@ class Dynamics:
 
 @dataclass(frozen=True)
 class Witness:
-    """Numbers that satisfy all hypotheses: without them a theorem could be true of nothing.
+    """Numbers for the symbols of a statement: an exact instance of it.
 
     The samples are the quadratics with these matrices and the minimum 0 at the origin (see
-    `theory.models`); every function and every operator of the statement is made of them.
+    `theory.models`); every function and every operator that has no matrix of its own is made of
+    them.
 
     Attributes:
-        parameters: a value for every parameter of the hypotheses.
-        vectors: a value in Q^d for every named vector of the hypotheses.
+        parameters: a value for every parameter.
+        vectors: a value in Q^d for every named vector.
         curvatures: the n symmetric d by d matrices, row by row.
+        operators: symmetric d by d matrices for operators that no sample changes, by name.
     """
 
     parameters: tuple[tuple[str, Fraction], ...]
     vectors: tuple[tuple[str, tuple[Fraction, ...]], ...]
-    curvatures: tuple[tuple[tuple[Fraction, ...], ...], ...]
+    curvatures: tuple[Matrix, ...]
+    operators: tuple[tuple[str, Matrix], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -165,7 +169,9 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Theorem:
-    """A statement with its proof.
+    """A statement with its proof, or with an exact counterexample.
+
+    A statement with a `refutation` claims its conclusions without proof (`building.UNPROVED`).
 
     Attributes:
         id: the name used on the command line.
@@ -178,10 +184,13 @@ class Theorem:
         proof: the steps, in order.
         conclusion: the names of the steps that are the theorem.
         dynamics: the algorithm that is meant, and on what it runs, if it is about one.
-        witness: an exact instance in which all hypotheses hold; needed if there are any.
+        witness: an exact instance in which all hypotheses hold; a proof under hypotheses needs it,
+            since it could be true of nothing.
         quantities: expressions of the statement that can be evaluated.
         findings: what the toolkit found out about it, in words.
         expected: the status recorded with the theorem.
+        refutation: an exact instance in which all hypotheses hold and a conclusion fails.
+        repaired_by: the id of the proved theorem that says what is true instead.
     """
 
     id: str
@@ -198,6 +207,8 @@ class Theorem:
     quantities: tuple[Quantity, ...] = ()
     findings: tuple[str, ...] = ()
     expected: Status = Status.PROVED
+    refutation: Witness | None = None
+    repaired_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -210,13 +221,36 @@ class StepReport:
 
 
 @dataclass(frozen=True)
-class Report:
-    """What the kernel says of a theorem: `proved` or `undecided`, never `refuted`.
+class Failure:
+    """A conclusion that does not hold in the refutation, with both sides evaluated there.
 
-    `redundant` names the conditions and the rules of assumptions that no step appealed to.
+    Attributes:
+        claim: the name of the conclusion.
+        left: its left side.
+        sign: the relation that should hold.
+        right: its right side.
+    """
+
+    claim: str
+    left: Fraction
+    sign: str
+    right: Fraction
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the kernel says of a theorem: `proved`, `refuted` or `undecided`.
+
+    Attributes:
+        status: the verdict.
+        reason: why it is undecided, or what fails where it is refuted.
+        steps: the steps of the proof that were replayed.
+        redundant: the conditions and the rules of assumptions that no step appealed to.
+        failure: the conclusion that the refutation refutes.
     """
 
     status: Status
     reason: str
-    steps: tuple[StepReport, ...]
-    redundant: tuple[str, ...]
+    steps: tuple[StepReport, ...] = ()
+    redundant: tuple[str, ...] = ()
+    failure: Failure | None = None

@@ -16,7 +16,7 @@ from fractions import Fraction
 from theory.expressions import terms as T
 from theory.instances import Instance, read, unmet
 from theory.models import Model, rational
-from theory.statements import Condition, Hypothesis, Theorem, Witness
+from theory.statements import Condition, Hypothesis, Matrix, Theorem, Witness
 
 Exact = int | str | Fraction
 GRID = tuple(map(Fraction, ("1/2", "1/4", "1", "1/10", "2", "1/3", "4", "1/40", "8", "0", "-1")))
@@ -55,6 +55,7 @@ def witness(
     parameters: Mapping[str, Exact],
     vectors: Mapping[str, Sequence[Exact]],
     curvatures: Sequence[Sequence[Sequence[Exact]]],
+    operators: Mapping[str, Sequence[Sequence[Exact]]] | None = None,
 ) -> Witness:
     """A witness from plain numbers.
 
@@ -62,16 +63,22 @@ def witness(
         parameters: the parameters by name, as integers, rationals or strings such as "1/3".
         vectors: the named vectors.
         curvatures: the matrices of the samples; all of them symmetric.
+        operators: symmetric matrices for operators that no sample changes, by name.
     """
     return Witness(
         tuple((name, Fraction(value)) for name, value in parameters.items()),
         tuple((name, _exact(vector)) for name, vector in vectors.items()),
-        tuple(tuple(_exact(row) for row in matrix) for matrix in curvatures),
+        tuple(_exact_matrix(matrix) for matrix in curvatures),
+        tuple((name, _exact_matrix(matrix)) for name, matrix in (operators or {}).items()),
     )
 
 
 def _exact(numbers: Sequence[Exact]) -> tuple[Fraction, ...]:
     return tuple(Fraction(number) for number in numbers)
+
+
+def _exact_matrix(rows: Sequence[Sequence[Exact]]) -> Matrix:
+    return tuple(_exact(row) for row in rows)
 
 
 def of_model(model: Model) -> Witness:
@@ -80,6 +87,7 @@ def of_model(model: Model) -> Witness:
         model.parameters,
         {name: vector.tolist() for name, vector in model.vectors.items()},
         model.curvatures.tolist(),
+        {name: matrix.tolist() for name, matrix in model.operators.items()},
     )
 
 
@@ -99,8 +107,8 @@ def find(theorem: Theorem, budget: int = 20_000) -> Witness | None:
 
 
 def completed(theorem: Theorem) -> Theorem:
-    """The theorem with a witness, if it lacks one and one is found."""
-    if theorem.witness is not None or not theorem.hypotheses:
+    """The theorem with a witness, if its proof needs one that it lacks and one is found."""
+    if theorem.witness or theorem.refutation or not theorem.hypotheses:
         return theorem
     return replace(theorem, witness=find(theorem))
 

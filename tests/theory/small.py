@@ -1,4 +1,4 @@
-"""Theorems of one step, to be accepted or refused."""
+"""Theorems of one step, to be accepted or refused; those of the library, by how they end."""
 
 import theory
 from theory import witnesses
@@ -19,9 +19,11 @@ from theory.statements import (
 p, q = Param("p"), Param("q")
 x, y, u = Named("x"), Named("y"), Named("u")
 f, f_b = Function("f"), Function("f", sampled=True)
-H, H_b = Operator("H"), Operator("H", sampled=True)
+H, H_b, P = Operator("H"), Operator("H", sampled=True), Operator("P")
 P_POSITIVE = Condition("p > 0", p > ZERO)
 Q_NONNEGATIVE = Condition("q >= 0", q >= ZERO)
+PROVED = tuple(t for t in theory.load().values() if t.refutation is None)
+REFUTED = tuple(t for t in theory.load().values() if t.refutation is not None)
 
 
 def make(claim, certificate, *hypotheses, before=(), dynamics=None, divisors=()):

@@ -1,22 +1,23 @@
 """The kernel's evaluation of witnesses against the evaluation on models, written independently."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
+from small import PROVED, H, H_b
 from test_lowering import PARAMETERS, random_model, random_scalar, random_vector
 
-import theory
 from theory.expressions.polynomials import ONE, Poly
-from theory.expressions.terms import IllFormed, Named, Relation, norm2, substitute
+from theory.expressions.terms import IllFormed, Inner, Named, Relation, norm2, substitute
 from theory.instances import is_nonnegative, is_positive_semidefinite, read, unmet
-from theory.models import Model, rational
+from theory.models import of_witness, rational
 from theory.soundness.refuting import pool
 from theory.statements import Assumption, Rule
 from theory.witnesses import of_model
 
 u = Named("u")
-WITH_HYPOTHESES = [t for t in theory.load().values() if t.hypotheses]
+WITH_HYPOTHESES = [t for t in PROVED if t.hypotheses]
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -29,6 +30,29 @@ def test_both_evaluations_agree_exactly(seed):
     for sample in range(3):
         value = instance.scalar(tree, sample)
         assert value.is_constant and value.terms.get(ONE, 0) == direct[sample]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_both_evaluations_agree_on_operators_with_a_matrix_of_their_own(seed):
+    """H gets its own matrix in place of the mean of the samples; no H_b may be asked for."""
+    rng = np.random.default_rng(seed)
+    model = random_model(rng)
+    root = rational(rng.integers(-3, 4, size=(2, 2)).tolist())
+    own = replace(model, operators={"H": root + root.T})
+    instance = read(of_model(own))
+    assert of_model(of_witness(of_model(own))) == of_model(own)
+    tree = substitute(random_scalar(rng, 3), H_b, H)
+    direct = np.broadcast_to(own.scalar(tree), (3,))
+    for sample in range(3):
+        value = instance.scalar(tree, sample)
+        assert value.is_constant and value.terms.get(ONE, 0) == direct[sample]
+    x = Named("x")
+    probe = Inner(x, H(x))
+    at = model.vectors["x"]
+    assert own.scalar(probe) == at @ (root + root.T) @ at
+    for evaluate in (own.scalar, lambda tree: instance.scalar(tree, 0)):
+        with pytest.raises(ValueError, match="one matrix for all samples"):
+            evaluate(Inner(x, H_b(x)))
 
 
 def random_rule(rng):
@@ -54,9 +78,7 @@ def test_both_decide_the_same_rules_in_the_same_way():
 @pytest.mark.parametrize("theorem", WITH_HYPOTHESES, ids=lambda t: t.id)
 def test_the_witnesses_of_the_library_are_models_of_its_hypotheses(theorem):
     assert unmet(theorem) == ""
-    instance = read(theorem.witness)
-    arrays = {name: rational(vector) for name, vector in theorem.witness.vectors}
-    model = Model(instance.parameters, arrays, rational(theorem.witness.curvatures))
+    model = of_witness(theorem.witness)
     assert all(model.satisfies(hypothesis) for hypothesis in theorem.hypotheses)
 
 

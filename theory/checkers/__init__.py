@@ -106,6 +106,8 @@ def combine(opinions: Mapping[str, Opinion]) -> Status:
         return Status.ERROR
     if others & {Status.REFUTED.value, DISPUTED} and verdicts["kernel"] == Status.PROVED.value:
         return Status.ERROR
+    if Status.PROVED.value in others and verdicts["kernel"] == Status.REFUTED.value:
+        return Status.ERROR
     if Status.REFUTED.value in others:
         return Status.REFUTED
     return Status(verdicts["kernel"])

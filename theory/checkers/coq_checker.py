@@ -16,6 +16,7 @@ from pathlib import Path
 
 from theory.checkers import SKIPPED, Opinion
 from theory.export.coq_theorem import document
+from theory.ground import NoRefutation
 from theory.obligations import Unstated
 from theory.statements import Status, Theorem
 
@@ -48,13 +49,13 @@ def compiler() -> str | None:
 
 
 def opinion(theorem: Theorem, seconds: float = SECONDS) -> Opinion:
-    """What Coq says of a theorem: proved if its file compiles without new axioms."""
+    """What Coq says of a theorem: proved, or refuted, if its file compiles without new axioms."""
     coqc = compiler()
     if coqc is None:
         return Opinion(SKIPPED, "absent: apt-get install coq")
     try:
         written = document(theorem)
-    except Unstated as reason:
+    except (Unstated, NoRefutation) as reason:
         return Opinion(Status.UNDECIDED.value, str(reason))
     try:
         run = compile_file(coqc, written.text, seconds)
@@ -70,7 +71,8 @@ def opinion(theorem: Theorem, seconds: float = SECONDS) -> Opinion:
         return Opinion(Status.ERROR.value, str(problem))
     if new:
         return Opinion(Status.UNDECIDED.value, f"it rests on the axiom {min(new)}")
-    return Opinion(Status.PROVED.value, f"{len(written.proved)} results, axioms of the reals only")
+    verdict = Status.PROVED if theorem.refutation is None else Status.REFUTED
+    return Opinion(verdict.value, f"{len(written.proved)} results, axioms of the reals only")
 
 
 def compile_file(coqc: str, text: str, seconds: float) -> Run:

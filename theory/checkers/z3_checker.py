@@ -19,7 +19,7 @@ from fractions import Fraction
 from typing import Any
 
 from theory import models
-from theory.checkers import DISPUTED, SKIPPED, Opinion
+from theory.checkers import DISPUTED, SKIPPED, Opinion, z3_refutation
 from theory.export.atoms import describe
 from theory.expressions.lowering import ParamAtom
 from theory.expressions.polynomials import Atom, Poly
@@ -76,6 +76,8 @@ def opinion(theorem: Theorem, seconds: float = SECONDS) -> Opinion:
     z3 = load()
     if z3 is None:
         return Opinion(SKIPPED, "absent: pip install z3-solver")
+    if theorem.refutation is not None:
+        return z3_refutation.opinion(z3, theorem, seconds)
     try:
         obligations = problem(theorem).obligations
     except Unstated as reason:

@@ -8,14 +8,15 @@ expectations of what a lemma before shows to be non-negative.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from theory.export import coq_refutation
 from theory.export.to_coq import (
     FIELD,
     LETTER,
     PRELUDE,
+    Document,
     Words,
     comment,
     legend,
@@ -33,27 +34,21 @@ from theory.ratios import Ratio, ratio
 from theory.statements import Theorem
 
 NAME = "the_theorem"
-EVERYTHING = "everything_above"
 SUPPOSED = """(* The theorem, from what real arithmetic cannot see: its hypotheses, the instances of
    its rules, squared norms, the tower rule and the starting point, and the expectations of what
    the lemma named beside them shows to be non-negative. *)
 """
 
 
-@dataclass(frozen=True)
-class Document:
-    """A Coq file, and the names of everything that it claims to prove."""
-
-    text: str
-    proved: tuple[str, ...]
-
-
 def document(theorem: Theorem) -> Document:
-    """The Coq file of a theorem; at its end Coq prints what its results assume.
+    """The Coq file of a theorem, or of its refutation; it ends with what the results assume.
 
     Raises:
         Unstated: if the proof does not state its obligations.
+        NoRefutation: if the refutation is none.
     """
+    if theorem.refutation is not None:
+        return coq_refutation.document(theorem)
     its = problem(theorem)
     flat, lemmas = words(its), names(its)
     assembly = _Theorem(its, lemmas, flat)
@@ -62,9 +57,7 @@ def document(theorem: Theorem) -> Document:
     proved.append(assembly.theorem())
     said = (*lemmas.values(), *assembly.inductions.values(), NAME)
     head = f"(* {comment(theorem.id)}: {comment(theorem.title)} *)\n"
-    together = functools.reduce(lambda rest, name: f"({name}, {rest})", reversed(said))
-    asked = f"Definition {EVERYTHING} := {together}.\nPrint Assumptions {EVERYTHING}.\n"
-    return Document("\n".join([head + PRELUDE, legend(its, flat), *proved, asked]), said)
+    return Document.of("\n".join([head + PRELUDE, legend(its, flat), *proved]), said)
 
 
 def in_time(its: Problem, flat: Words) -> tuple[Words, tuple[str, ...], tuple[str, ...]]:

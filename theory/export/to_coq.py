@@ -7,6 +7,7 @@ nothing is admitted.  `coq_theorem` puts the lemmas together again.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -48,7 +49,8 @@ KEYWORDS = (
 RESERVED = frozenset(KEYWORDS.split())
 
 
-def _says(sign: str, value: str) -> str:
+def says(sign: str, value: str) -> str:
+    """That a value is zero, non-negative or positive."""
     return f"{value} = 0" if sign == "z" else f"0 {'<' if sign == 'p' else '<='} {value}"
 
 
@@ -57,18 +59,16 @@ def _prelude() -> str:
     lines = ["Require Import Reals Lra Psatz Field.", "Open Scope R_scope.", ""]
     for a in "znp":
         for b in "znp":
-            by_sign = f"(x y : R) : {_says(a, 'x')} -> {_says(b, 'y')} ->"
+            by_sign = f"(x y : R) : {says(a, 'x')} -> {says(b, 'y')} ->"
             total, product = max(a, b, key="znp".index), min(a, b, key="znp".index)
-            lines.append(f"Lemma add_{a}{b} {by_sign} {_says(total, '(x + y)')}. Proof. lra. Qed.")
-            lines.append(
-                f"Lemma mul_{a}{b} {by_sign} {_says(product, '(x * y)')}. Proof. nra. Qed."
-            )
+            lines.append(f"Lemma add_{a}{b} {by_sign} {says(total, '(x + y)')}. Proof. lra. Qed.")
+            lines.append(f"Lemma mul_{a}{b} {by_sign} {says(product, '(x * y)')}. Proof. nra. Qed.")
         lines.append(
-            f"Lemma same_{a} (x y : R) : {_says(a, 'x')} -> y = x -> {_says(a, 'y')}. "
+            f"Lemma same_{a} (x y : R) : {says(a, 'x')} -> y = x -> {says(a, 'y')}. "
             "Proof. lra. Qed."
         )
         lines.append(
-            f"Lemma weak_{a} (x : R) : {_says(a, 'x')} -> {_says('n', 'x')}. Proof. lra. Qed."
+            f"Lemma weak_{a} (x : R) : {says(a, 'x')} -> {says('n', 'x')}. Proof. lra. Qed."
         )
     lines += [
         "Lemma power_n (x : R) (k : nat) : 0 <= x -> 0 <= x ^ k. Proof. apply pow_le. Qed.",
@@ -87,6 +87,22 @@ def _prelude() -> str:
 
 PRELUDE = _prelude()
 FIELD = "solve [field | field; divisors_nonzero]."
+EVERYTHING = "everything_above"
+
+
+@dataclass(frozen=True)
+class Document:
+    """A Coq file, and the names of everything that it claims to prove."""
+
+    text: str
+    proved: tuple[str, ...]
+
+    @classmethod
+    def of(cls, text: str, proved: tuple[str, ...]) -> Document:
+        """The file with some results, and at its end the question what they assume."""
+        together = functools.reduce(lambda rest, name: f"({name}, {rest})", reversed(proved))
+        asked = f"Definition {EVERYTHING} := {together}.\nPrint Assumptions {EVERYTHING}.\n"
+        return cls(f"{text}\n{asked}", proved)
 
 
 @dataclass(frozen=True)
@@ -125,7 +141,7 @@ class Words:
 
     def says(self, value: Ratio, sign: Sign) -> str:
         """That a value has a sign."""
-        return _says(LETTER[sign], self.ratio(value))
+        return says(LETTER[sign], self.ratio(value))
 
 
 def number(value: Fraction) -> str:

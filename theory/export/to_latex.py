@@ -1,10 +1,17 @@
-"""A theorem as a LaTeX article: statement, hypotheses and the proof step by step."""
+"""A theorem as a LaTeX article: statement, hypotheses, and the proof or the refutation."""
 
 from __future__ import annotations
 
+from operator import attrgetter
+
+from theory.export.instance import Value, symbols, untrue
 from theory.expressions.printing import to_latex
-from theory.expressions.terms import Relation
-from theory.statements import Condition, Theorem
+from theory.expressions.terms import Const, Relation
+from theory.kernel import check
+from theory.statements import Condition, Theorem, Witness
+
+LATEX_FORM = attrgetter("latex")
+ROW = r" \\ "
 
 PREAMBLE = r"""\documentclass{article}
 \usepackage{amsmath,amssymb,amsthm}
@@ -16,6 +23,7 @@ SPECIAL = {"_": r"\_", "&": r"\&", "%": r"\%", "#": r"\#", "^": r"\^{}"}
 MATHEMATICAL = {
     "λ": r"$\lambda$", "η": r"$\eta$", "ρ": r"$\rho$", "μ": r"$\mu$", "α": r"$\alpha$",
     "β": r"$\beta$", "∇": r"$\nabla$", "≤": r"$\le$", "≥": r"$\ge$", "⪰": r"$\succeq$",
+    "⪯": r"$\preceq$", "⟨": r"$\langle$", "⟩": r"$\rangle$", "↦": r"$\mapsto$", "·": r"$\cdot$",
     "<": r"$<$", ">": r"$>$", "|": r"$|$", "²": "$^2$", "³": "$^3$", "⁴": "$^4$", "⁺": "$^+$",
     "½": r"$\tfrac12$", "₂": "$_2$", "₃": "$_3$", "₄": "$_4$", "₀": "$_0$",
 }  # fmt: skip
@@ -47,15 +55,46 @@ def article(theorem: Theorem) -> str:
             lines.append(display(hypothesis.relation))
         else:
             lines += [display(rule.relation) for rule in hypothesis.rules]
-    lines.append(r"\subsection*{Proof}")
+    lines += _refutation(theorem, theorem.refutation) if theorem.refutation else _proof(theorem)
+    return PREAMBLE + "\n".join(lines) + "\n\\end{document}\n"
+
+
+def _proof(theorem: Theorem) -> list[str]:
+    lines = [r"\subsection*{Proof}"]
     for lemma in theorem.proof:
         star = r"$\star$ " if lemma.name in theorem.conclusion else ""
         lines += [
             rf"\paragraph{{{star}{prose(lemma.name)}}}{prose(lemma.why)}",
             display(lemma.claim),
         ]
-    lines.append(r"Steps marked $\star$ are the theorem. \qed")
-    return PREAMBLE + "\n".join(lines) + "\n\\end{document}\n"
+    return [*lines, r"Steps marked $\star$ are the theorem. \qed"]
+
+
+def _refutation(theorem: Theorem, refutation: Witness) -> list[str]:
+    """What is claimed, the instance, which claim fails in it, and what is true instead."""
+    lines = [r"\subsection*{Claimed, and refuted}"]
+    for lemma in theorem.proof:
+        lines += [rf"\paragraph{{{prose(lemma.name)}}}{prose(lemma.why)}", display(lemma.claim)]
+    lines += [r"\subsection*{Instance}", "With $H_b = A_b$, each sample $b$ equally likely:"]
+    shown = (f"{name} = {_shown(value)}" for name, value in symbols(refutation, LATEX_FORM))
+    lines.append(rf"\begin{{gather*}}{ROW.join(shown)}\end{{gather*}}")
+    report = check(theorem)
+    if report.failure is None:
+        return [*lines, prose(f"It refutes nothing: {report.reason}.")]
+    name, false = prose(report.failure.claim), to_latex(untrue(report.failure))
+    lines.append(rf"Every hypothesis holds in it, and {name} fails: ${false}$ is false.")
+    repaired = prose(theorem.repaired_by)
+    return [*lines, rf"What is true: \texttt{{{repaired}}}."] if repaired else lines
+
+
+def _shown(value: Value) -> str:
+    """A number, a column of numbers or a matrix."""
+    if not isinstance(value, tuple):
+        return to_latex(Const(value))
+    rows = (
+        " & ".join(map(_shown, row)) if isinstance(row, tuple) else _shown(row) for row in value
+    )
+    return rf"\begin{{pmatrix}}{ROW.join(rows)}\end{{pmatrix}}"
 
 
 def display(relation: Relation) -> str:

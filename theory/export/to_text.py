@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
+from theory.export.instance import Value, symbols, untrue
 from theory.expressions.printing import to_text
-from theory.statements import Condition, Theorem
+from theory.kernel import check
+from theory.statements import Condition, Theorem, Witness
+
+TEXT_FORM = attrgetter("text")
 
 
 def explanation(theorem: Theorem) -> str:
-    """Statement, hypotheses, proof and findings."""
+    """Statement, hypotheses, proof or refutation, and findings."""
     source = theorem.source
     lines = [
         f"{theorem.id}: {theorem.title}",
@@ -31,10 +37,10 @@ def explanation(theorem: Theorem) -> str:
             for rule in hypothesis.rules:
                 bound = ", ".join(v.name for v in rule.variables)
                 lines.append(f"      for all {bound}: {to_text(rule.relation)}   [{rule.name}]")
-    lines += ["", "Proof (steps marked * are the theorem)"]
-    for lemma in theorem.proof:
-        star = "*" if lemma.name in theorem.conclusion else " "
-        lines += [f" {star} {lemma.name}: {lemma.why}", f"      {to_text(lemma.claim)}"]
+    lines += [
+        "",
+        *(_refutation(theorem, theorem.refutation) if theorem.refutation else _proof(theorem)),
+    ]
     if theorem.findings:
         lines += ["", "Findings", *(f"  - {finding}" for finding in theorem.findings)]
     return "\n".join(lines)
@@ -46,3 +52,32 @@ def _algorithm(theorem: Theorem) -> str:
     spec = theorem.dynamics.algorithm
     same_batch = spec.stochastic and spec.perturbed and not spec.fresh_batch
     return spec.name + (", same batch in both gradients" if same_batch else "")
+
+
+def _proof(theorem: Theorem) -> list[str]:
+    lines = ["Proof (steps marked * are the theorem)"]
+    for lemma in theorem.proof:
+        star = "*" if lemma.name in theorem.conclusion else " "
+        lines += [f" {star} {lemma.name}: {lemma.why}", f"      {to_text(lemma.claim)}"]
+    return lines
+
+
+def _refutation(theorem: Theorem, refutation: Witness) -> list[str]:
+    """What is claimed, the instance, which claim fails in it, and what is true instead."""
+    lines = ["Claimed, and refuted"]
+    for lemma in theorem.proof:
+        lines += [f"   {lemma.name}: {lemma.why}", f"      {to_text(lemma.claim)}"]
+    lines += ["", "Instance (H_b = A_b, each sample b equally likely)"]
+    lines += [f"   {name} = {_shown(value)}" for name, value in symbols(refutation, TEXT_FORM)]
+    report = check(theorem)
+    if report.failure is None:
+        return [*lines, "", f"It refutes nothing: {report.reason}"]
+    failure = report.failure
+    lines += ["", "Every hypothesis holds in it, and"]
+    lines += [f"   {failure.claim} fails: {to_text(untrue(failure))} is false"]
+    return [*lines, "", f"What is true: {theorem.repaired_by}"] if theorem.repaired_by else lines
+
+
+def _shown(value: Value) -> str:
+    """A number, or nested rows of numbers."""
+    return f"[{', '.join(map(_shown, value))}]" if isinstance(value, tuple) else str(value)

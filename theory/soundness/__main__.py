@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from theory import registry
-from theory.soundness import report
+from theory.soundness import refutations, report
+from theory.soundness.refutations import Refutations
 from theory.soundness.report import Fuzz, Mutation, Tampering
 
 CHUNK, LONG, WIDTH = 1000, 10, 110
@@ -51,11 +52,18 @@ def tamper(theorem: str) -> Tampering:
     return report.tamper(registry.get(theorem))
 
 
+def refute(theorem: str) -> Refutations:
+    """The report of the refutations that were tried on a theorem of the library."""
+    found = registry.get(theorem)
+    return refutations.judge(found, refutations.candidates(found))
+
+
 def gather(
     names: Sequence[str], count: int, seed: int, jobs: int
-) -> tuple[list[Mutation], list[Tampering], list[Fuzz]]:
+) -> tuple[list[Mutation], list[Tampering], list[Fuzz], list[Refutations]]:
     """Run everything in processes; progress goes to stderr."""
-    largest_first = sorted(names, key=lambda name: -len(registry.get(name).proof))
+    proved = [name for name in names if registry.get(name).refutation is None]
+    largest_first = sorted(proved, key=lambda name: -len(registry.get(name).proof))
     with ProcessPoolExecutor(jobs) as pool:
         mutations = {
             name: [pool.submit(mutate, name, part) for part in range(shares(name))]
@@ -69,7 +77,8 @@ def gather(
             ]
             for kind in report.FUZZ
         }
-        waiting: list[Future[Any]] = list(tamperings.values())
+        refuted = {name: pool.submit(refute, name) for name in names}
+        waiting: list[Future[Any]] = [*tamperings.values(), *refuted.values()]
         for parts in mutations.values():
             waiting += parts
         for chunks in fuzzed.values():
@@ -78,8 +87,8 @@ def gather(
             print(f"\r{done}/{len(waiting)}", end="", file=sys.stderr, flush=True)
         print(file=sys.stderr)
     return (
-        [report.together([future.result() for future in mutations[name]]) for name in names],
-        [tamperings[name].result() for name in names],
+        [report.together([future.result() for future in mutations[name]]) for name in proved],
+        [tamperings[name].result() for name in proved],
         [
             Fuzz(
                 kind,
@@ -88,17 +97,24 @@ def gather(
             )
             for kind, chunks in fuzzed.items()
         ],
+        [refuted[name].result() for name in names],
     )
 
 
-def tables(mutations: Sequence[Mutation], tamperings: Sequence[Tampering]) -> tuple[Table, Table]:
-    """Two tables with one line per theorem: changed statements, changed certificates."""
+def tables(
+    mutations: Sequence[Mutation],
+    tamperings: Sequence[Tampering],
+    refuted: Sequence[Refutations],
+) -> tuple[Table, ...]:
+    """Tables with one line per theorem: changed statements and certificates, refutations."""
     statements = Table(title="Changed statements", title_justify="left")
     certificates = Table(title="Changed certificates", title_justify="left")
+    instances = Table(title="Refutations", title_justify="left")
     headings = ("mutants", "rejected", "weaker", "accepted", "refuted", "easier", "open")
     for result, words in (
         (statements, headings),
         (certificates, ("tampered", "rejected", "same proof", "accepted")),
+        (instances, ("tried", "rejected", "genuine", "accepted")),
     ):
         result.add_column("theorem", no_wrap=True)
         for word in words:
@@ -109,13 +125,16 @@ def tables(mutations: Sequence[Mutation], tamperings: Sequence[Tampering]) -> tu
     for t in tamperings:
         row_of = (t.tampered, t.rejected, t.equivalent, len(t.accepted))
         certificates.add_row(t.theorem, *map(str, row_of))
-    return statements, certificates
+    for r in refuted:
+        instances.add_row(r.theorem, *map(str, (r.tried, r.rejected, r.genuine, len(r.accepted))))
+    return tuple(table for table in (statements, certificates, instances) if table.row_count)
 
 
 LEGEND = """\
 weaker: accepted, and only assumes more.  refuted: false by an exact counterexample (tried for
 changed claims, quantities and dropped hypotheses).  easier: not refuted, and asks for no more than
-the theorem in every instance tried.  open: not refuted otherwise, as where a bound is not tight."""
+the theorem in every instance tried.  open: not refuted otherwise, as where a bound is not tight.
+genuine: instances that refute, by a second evaluation too, a statement recorded as refuted."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -135,11 +154,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     seconds = round(time.perf_counter() - started, 1)
     wrong = report.failures(*found)
     if arguments.json:
-        mutations, tamperings, fuzzed = found
+        mutations, tamperings, fuzzed, refuted = found
         document = {
             "mutation": [dataclasses.asdict(item) for item in mutations],
             "tampering": [dataclasses.asdict(item) for item in tamperings],
             "fuzz": [dataclasses.asdict(item) for item in fuzzed],
+            "refutations": [dataclasses.asdict(item) for item in refuted],
             "failures": wrong,
             "seconds": seconds,
         }
@@ -147,7 +167,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         out = Console()
         out.width = max(out.width, WIDTH)
-        for piece in (*tables(found[0], found[1]), LEGEND):
+        for piece in (*tables(found[0], found[1], found[3]), LEGEND):
             out.print(piece)
         for item in found[2]:
             out.print(f"generated {item.kind} claims: {item.claims}, accepted {item.accepted}")

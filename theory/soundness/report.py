@@ -12,6 +12,7 @@ from theory.expressions.terms import IllFormed
 from theory.kernel import Rejected
 from theory.soundness import fuzz, mutants, refuting, tampering
 from theory.soundness.mutants import Mutant
+from theory.soundness.refutations import Refutations
 from theory.soundness.steps import Place, accepts, places_of
 from theory.statements import Lemma, Theorem
 
@@ -182,12 +183,20 @@ def generate(kind: str, count: int, seed: int) -> Fuzz:
 
 
 def failures(
-    mutations: list[Mutation], tamperings: list[Tampering], fuzzed: list[Fuzz]
+    mutations: Sequence[Mutation],
+    tamperings: Sequence[Tampering],
+    fuzzed: Sequence[Fuzz],
+    refutations: Sequence[Refutations] = (),
 ) -> list[str]:
     """What went wrong, one line each: accepted falsehoods, and truths that are not accepted."""
+    kinds: dict[str, Sequence[Mutation | Tampering | Refutations]] = {
+        "mutant": mutations,
+        "tampered certificate": tamperings,
+        "false refutation": refutations,
+    }
     found = [
         f"{r.theorem}: {what} accepted: {name}"
-        for what, reports in (("mutant", mutations), ("tampered certificate", tamperings))
+        for what, reports in kinds.items()
         for r in reports
         for name in r.accepted
     ]
@@ -196,6 +205,7 @@ def failures(
             found.append(f"{r.accepted} of {r.claims} generated false claims accepted")
         if r.kind == "true" and r.accepted < 0.99 * r.claims:
             found.append(f"only {r.accepted} of {r.claims} generated true claims accepted")
-    if not mutations or not all(r.mutants for r in mutations):
+    if not (mutations or refutations) or not all(r.mutants for r in mutations):
         found.append("a theorem without mutants: nothing was tried")
+    found += [f"{r.theorem}: no refutation was tried" for r in refutations if not r.tried]
     return found

@@ -1,0 +1,169 @@
+"""Lyapunov matrices: what makes mean-square stability, and instability, a finite certificate."""
+
+from __future__ import annotations
+
+from theory.building import NOW, add, geometric_decay, number, times
+from theory.certificates import AlongOf, Fact, Induction, Instance, Start, Tower
+from theory.expressions.terms import (
+    Along,
+    Inner,
+    Mean,
+    Operator,
+    Param,
+    Scalar,
+    Vector,
+    norm2,
+    substitute,
+)
+from theory.library import _stability as st
+from theory.library._stability import u
+from theory.notation import x, x_0
+from theory.statements import (
+    Assumption,
+    Attribution,
+    Condition,
+    Dynamics,
+    Kind,
+    Lemma,
+    Rule,
+    Source,
+    Theorem,
+)
+from theory.witnesses import witness
+
+P = Operator("P")
+rate = Param("rate")
+SOURCE = Source(
+    "Kalman, Bertram 1960", "Lyapunov's second method, in mean square", Attribution.DERIVED
+)
+
+
+def energy(vector: Vector) -> Scalar:
+    """<v, P v>."""
+    return Inner(vector, P(vector))
+
+
+def stepped_energy(vector: Vector, dynamics: Dynamics = st.linearised) -> Scalar:
+    """E <M_b v, P M_b v>, the energy after one step from v."""
+    return Mean(energy(substitute(dynamics.step(), x, vector)))
+
+
+def decrease(dynamics: Dynamics = st.linearised) -> Assumption:
+    """Lyapunov's condition for an algorithm on its linearisation."""
+    return Assumption(
+        "P does not increase",
+        "E M_b P M_b ⪯ P",
+        "Lyapunov's condition",
+        (Rule("at", (u,), stepped_energy(u, dynamics) <= energy(u)),),
+    )
+
+
+ABOVE_IDENTITY = Assumption(
+    "P >= I",
+    "the eigenvalues of P are at least 1",
+    "definition",
+    (Rule("at", (u,), norm2(u) <= energy(u)),),
+)
+GROWTH = Assumption(
+    "P grows",
+    "E M_b P M_b ⪰ rate · P",
+    "Lyapunov's condition, reversed",
+    (Rule("at", (u,), rate * energy(u) <= stepped_energy(u)),),
+)
+
+STABILITY = Theorem(
+    id="lyapunov-stability",
+    title="A Lyapunov matrix makes a minimum linearly stable for SAM",
+    statement=(
+        "If P ⪰ I and E M_b P M_b ⪯ P with M_b = I - ηH_b - ηρH_b², the linearised dynamics "
+        "x⁺ = M_b x satisfies E|x_t|² ≤ ⟨x_0, P x_0⟩ for every t. P = I is the one-step condition; "
+        "ρ = 0 is SGD."
+    ),
+    source=SOURCE,
+    kind=Kind.SUFFICIENT,
+    dynamics=st.linearised,
+    hypotheses=(ABOVE_IDENTITY, decrease()),
+    divisors=(),
+    proof=(
+        Lemma(
+            "one step",
+            stepped_energy(x) <= energy(x),
+            Instance("P does not increase", "at", (x,)),
+            "The hypothesis at the iterate.",
+        ),
+        Lemma(
+            "no growth",
+            Along(energy(x), NOW) <= energy(x_0),
+            geometric_decay(energy(x), number(1), "one step"),
+            "Induction on t by the tower rule.",
+        ),
+        Lemma(
+            "stability",
+            Along(norm2(x), NOW) <= energy(x_0),
+            add(AlongOf(Instance(ABOVE_IDENTITY.name, "at", (x,)), NOW), Fact("no growth")),
+            "The energy is at least the squared distance.",
+        ),
+    ),
+    conclusion=("no growth", "stability"),
+    witness=witness(
+        {"step_size": "1/2", "radius": "1/4"},
+        {},
+        [[[1, 0], [0, 0]], [[1, 1], [1, 1]]],
+        {"P": [[2, 1], [1, 3]]},
+    ),
+)
+
+INSTABILITY = Theorem(
+    id="lyapunov-instability",
+    title="A Lyapunov matrix that grows makes a minimum unstable for SAM",
+    statement=(
+        "If P ⪯ I and E M_b P M_b ⪰ rate · P with rate > 1, then "
+        "E|x_t|² ≥ rate^t ⟨x_0, P x_0⟩ for every t: the linearised dynamics diverges in mean "
+        "square from every x_0 with ⟨x_0, P x_0⟩ > 0. ρ = 0 is SGD."
+    ),
+    source=SOURCE,
+    kind=Kind.NECESSARY,
+    dynamics=st.linearised,
+    hypotheses=(
+        Condition("rate > 1", rate > 1),
+        Assumption(
+            "P <= I",
+            "the eigenvalues of P are at most 1",
+            "definition",
+            (Rule("at", (u,), energy(u) <= norm2(u)),),
+        ),
+        GROWTH,
+    ),
+    divisors=(),
+    proof=(
+        Lemma(
+            "one step",
+            rate * energy(x) <= stepped_energy(x),
+            Instance(GROWTH.name, "at", (x,)),
+            "The hypothesis at the iterate.",
+        ),
+        Lemma(
+            "growth of the energy",
+            rate**NOW * energy(x_0) <= Along(energy(x), NOW),
+            Induction(
+                base=Start(energy(x)),
+                step=add(
+                    times(add(Fact("rate > 1"), number(1)), Fact("induction")),
+                    AlongOf(Fact("one step"), NOW),
+                    Tower(energy(x), NOW),
+                ),
+            ),
+            "Induction on t by the tower rule.",
+        ),
+        Lemma(
+            "divergence",
+            rate**NOW * energy(x_0) <= Along(norm2(x), NOW),
+            add(Fact("growth of the energy"), AlongOf(Instance("P <= I", "at", (x,)), NOW)),
+            "The squared distance is at least the energy.",
+        ),
+    ),
+    conclusion=("growth of the energy", "divergence"),
+    witness=witness({"step_size": 1, "radius": "1/2", "rate": 2}, {}, [[[1]], [[3]]], {"P": [[1]]}),
+)
+
+THEOREMS = (STABILITY, INSTABILITY)
