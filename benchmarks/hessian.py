@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 from machine import describe, gemm_rate, timed
-from peers import COLUMNS, PER_COLUMN, NestedProducts, dense_moments, hessian_peers
+from peers import COLUMNS, NestedProducts, Peer, dense_moments, hessian_peers
 from tables import write_tables
 from torch import Tensor, nn
 
@@ -70,7 +70,7 @@ MEMORY = 8 * 2**30
 """Bytes a peer may take."""
 
 LOOPED = 1500
-"""Largest d for which a loop over all columns is run to its end."""
+"""Largest d for which `torch.autograd.functional.hessian` runs to its end."""
 
 
 def data(inputs: int, samples: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -86,50 +86,31 @@ def run_exact(case: str, rounds: int, device: torch.device, skip: list[str]) -> 
     model = EXACT[case]().to(device)
     x, y = data(INPUTS[case], SAMPLES, device)
     size = sum(p.numel() for p in model.parameters())
-    methods = {"sam-theory": ("this tree", lambda: exact(model, CROSS_ENTROPY, x, y))}
-    methods |= hessian_peers(model, x, y)
-    rows = {
-        name: {"method": name, "version": found, "wall": [], "cpu": [], "difference": None}
-        for name, (found, _) in methods.items()
-    }
+    methods = {"sam-theory": Peer("this tree", lambda: exact(model, CROSS_ENTROPY, x, y))}
+    methods |= hessian_peers(model, x, y, loops=size <= LOOPED)
     # torch.func.hessian runs all d tangents at once through every hidden activation
     needed = 4 * 8 * size * sum(o.numel() for o in hidden(model, x))
     if needed > MEMORY:
-        methods["torch.func.hessian"] = (torch.__version__, None)
-        rows["torch.func.hessian"]["version"] = f"needs about {needed / 2**30:.0f} GiB"
-    if size > LOOPED:
-        methods["torch.autograd.functional.hessian"] = (torch.__version__, None)
-        rows["torch.autograd.functional.hessian"]["version"] = "not run: a loop over columns"
-    for name in skip:
-        if methods[name][1] is not None:
-            methods[name] = (methods[name][0], None)
-            rows[name]["version"] = "left out of this run"
-    exact(model, CROSS_ENTROPY, x[:8], y[:8])
-    for name, (_, call) in hessian_peers(model, x[:8], y[:8]).items():
-        if methods[name][1] is not None:
-            call()  # warm: imports, thread pools, kernels
+        methods["torch.func.hessian"] = Peer(f"needs about {needed / 2**30:.0f} GiB")
+    methods |= {name: Peer("left out of this run") for name in skip if methods[name].runs}
+    rows: dict[str, dict[str, Any]] = {
+        name: {"method": name, "version": m.version, "wall": [], "cpu": [], "difference": None}
+        for name, m in methods.items()
+    }
+    warm(model, x[:8], y[:8], [name for name, method in methods.items() if method.runs])
     reference, rates = None, []
     for turn in range(rounds):
-        for name, (_, call) in methods.items():
-            first = rows["sam-theory"]["wall"]
-            slow = turn > 0 and rows[name]["wall"][:1] > [100 * first[0]]
-            if call is None or slow:
+        for name, method in methods.items():
+            slow = turn > 0 and rows[name]["wall"][:1] > [100 * rows["sam-theory"]["wall"][0]]
+            if not method.runs or slow:
                 continue
             rates.append(gemm_rate(device))
-            hessian, timing = timed(call, device)
-            if name == PER_COLUMN:
-                scaled = rows[name].setdefault("columns_seconds", [])
-                scaled.append(timing.wall)
-                rows[name]["wall_extrapolated"] = statistics.median(scaled) * size / COLUMNS
-            else:
-                rows[name]["wall"].append(timing.wall)
-                rows[name]["cpu"].append(timing.cpu)
-            if reference is None:
-                reference = hessian
+            hessian = measure(method, rows[name], size, device)
+            reference = hessian if reference is None else reference
             gap = hessian - reference[: len(hessian)]
             difference = float(gap.abs().max() / reference.abs().max())
             rows[name]["difference"] = difference
-            report(name, timing.wall, difference)
+            report(name, (rows[name]["wall"] or rows[name]["columns_seconds"])[-1], difference)
             if difference > AGREEMENT:
                 raise SystemExit(f"{name} differs by {difference:.3g} of the largest entry")
             del hessian
@@ -142,6 +123,35 @@ def run_exact(case: str, rounds: int, device: torch.device, skip: list[str]) -> 
         "floor_seconds": SAMPLES * size**2 / rate,
         "rows": list(rows.values()),
     }
+
+
+def warm(model: nn.Module, x: Tensor, y: Tensor, names: list[str]) -> None:
+    """Call every method once on a few samples: imports, thread pools, kernels."""
+    exact(model, CROSS_ENTROPY, x, y)
+    for name, method in hessian_peers(model, x, y).items():
+        if name in names and method.matrix is not None:
+            method.matrix()
+        elif name in names and method.rows is not None:
+            method.rows(1)
+
+
+def measure(method: Peer, row: dict[str, Any], size: int, device: torch.device) -> Tensor:
+    """Time one call into the row; a loop by its first column and by the next ones."""
+    if method.matrix is not None:
+        hessian, timing = timed(method.matrix, device)
+        row["wall"].append(timing.wall)
+        row["cpu"].append(timing.cpu)
+        return hessian
+    assert method.rows is not None, "only methods that run are measured"
+    _, first = timed(lambda: method.rows(1), device)
+    some, timing = timed(lambda: method.rows(COLUMNS), device)
+    row.setdefault("first_column_seconds", []).append(first.wall)
+    row.setdefault("columns_seconds", []).append(timing.wall)
+    one, all_of_them = (
+        statistics.median(row[key]) for key in ("first_column_seconds", "columns_seconds")
+    )
+    row["wall_extrapolated"] = one + (size - 1) * (all_of_them - one) / (COLUMNS - 1)
+    return some
 
 
 def hidden(model: nn.Module, x: Tensor) -> list[Tensor]:

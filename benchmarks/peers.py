@@ -2,30 +2,55 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector
 
-__all__ = ["COLUMNS", "PER_COLUMN", "NestedProducts", "dense_moments", "hessian_peers"]
+__all__ = ["COLUMNS", "NestedProducts", "Peer", "dense_moments", "hessian_peers"]
 
-PER_COLUMN = "product per column"
 COLUMNS = 32
-"""Columns that the slowest route computes; its time is scaled up to all of them, and says so."""
+"""Columns that a loop over columns computes; its time is scaled up to all of them, and says so."""
 
 VECTORS_AT_ONCE = 32
 """Hessian-vector products that run together; the fastest of 8 ... 256 on the machines tried."""
 
 
-def hessian_peers(
-    model: nn.Module, inputs: Tensor, labels: Tensor
-) -> dict[str, tuple[str, Callable[[], Tensor] | None]]:
-    """Each peer's version, and a call that returns the Hessian of the mean cross-entropy.
+@dataclass(frozen=True)
+class Peer:
+    """Another way to the Hessian of the mean cross-entropy.
 
-    A peer that is not installed has the version `absent` and no call.
+    Attributes:
+        version: of the package, or why there is no call.
+        matrix: returns the Hessian, or None.
+        rows: for a loop over rows (or columns), returns the first few of them, or None.
+    """
+
+    version: str
+    matrix: Callable[[], Tensor] | None = None
+    rows: Callable[[int], Tensor] | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether there is something to call."""
+        return self.matrix is not None or self.rows is not None
+
+
+def hessian_peers(
+    model: nn.Module, inputs: Tensor, labels: Tensor, *, loops: bool = True
+) -> dict[str, Peer]:
+    """Every peer; one that is not installed has the version `absent` and no call.
+
+    Args:
+        model: the network.
+        inputs: shape (n, h).
+        labels: shape (n,).
+        loops: whether `torch.autograd.functional.hessian` may run to its end.
     """
     point, loss = _flat(model)
 
@@ -37,25 +62,34 @@ def hessian_peers(
         identity = torch.eye(len(point), dtype=point.dtype, device=point.device)
         return torch.func.vmap(pull_back, chunk_size=VECTORS_AT_ONCE)(identity)[0]
 
-    def product_per_column() -> Tensor:
+    def product_per_column(columns: int) -> Tensor:
         leaf = point.clone().requires_grad_(True)
         (gradient,) = torch.autograd.grad(value(leaf), leaf, create_graph=True)
         rows = [
-            torch.autograd.grad(gradient[k], leaf, retain_graph=True)[0] for k in range(COLUMNS)
+            torch.autograd.grad(gradient[k], leaf, retain_graph=True)[0] for k in range(columns)
         ]
         return torch.stack(rows)
 
-    peers: dict[str, tuple[str, Callable[[], Tensor] | None]] = {
+    def functional_rows(rows: int) -> Tensor:
+        """What `torch.autograd.functional.hessian` does, for the first entries of the gradient."""
+        jacobian = torch.autograd.functional.jacobian
+        return jacobian(lambda p: jacobian(value, p, create_graph=True)[:rows], point)
+
+    if loops:
+        functional = Peer(
+            torch.__version__, lambda: torch.autograd.functional.hessian(value, point)
+        )
+    else:
+        functional = Peer(torch.__version__, rows=functional_rows)
+    return {
         "curvlinops": _curvlinops(model, inputs, labels),
-        "vmapped products": (torch.__version__, products_in_chunks),
-        PER_COLUMN: (torch.__version__, product_per_column),
-        "torch.autograd.functional.hessian": (
-            torch.__version__,
-            lambda: torch.autograd.functional.hessian(value, point),
-        ),
-        "torch.func.hessian": (torch.__version__, lambda: torch.func.hessian(value)(point)),
+        "vmapped products": Peer(torch.__version__, products_in_chunks),
+        "product per column": Peer(torch.__version__, rows=product_per_column),
+        "hessian-eigenthings": _eigenthings(model, inputs, labels),
+        "PyHessian": _pyhessian(model, inputs, labels),
+        "torch.autograd.functional.hessian": functional,
+        "torch.func.hessian": Peer(torch.__version__, lambda: torch.func.hessian(value)(point)),
     }
-    return peers
 
 
 class NestedProducts:
@@ -128,13 +162,17 @@ def _flat(model: nn.Module) -> tuple[Tensor, Callable[[Tensor, Tensor, Tensor], 
     return parameters_to_vector(model.parameters()).detach(), loss
 
 
-def _curvlinops(
-    model: nn.Module, inputs: Tensor, labels: Tensor
-) -> tuple[str, Callable[[], Tensor] | None]:
+def _installed(package: str) -> str | None:
     try:
-        found = version("curvlinops-for-pytorch")
+        return version(package)
     except PackageNotFoundError:
-        return "absent", None
+        return None
+
+
+def _curvlinops(model: nn.Module, inputs: Tensor, labels: Tensor) -> Peer:
+    found = _installed("curvlinops-for-pytorch")
+    if found is None:
+        return Peer("absent")
     with warnings.catch_warnings():  # deprecations inside its own imports
         warnings.simplefilter("ignore")
         from curvlinops import HessianLinearOperator
@@ -154,4 +192,50 @@ def _curvlinops(
         blocks = identity.split(VECTORS_AT_ONCE * 8, 1)
         return torch.cat([operator @ block for block in blocks], 1)
 
-    return found, dense
+    return Peer(found, dense)
+
+
+def _eigenthings(model: nn.Module, inputs: Tensor, labels: Tensor) -> Peer:
+    """pytorch-hessian-eigenthings: its operator, one column at a time (it takes one vector)."""
+    found = _installed("hessian-eigenthings")
+    if found is None:
+        return Peer("absent")
+    from hessian_eigenthings import HessianOperator
+
+    def rows(count: int) -> Tensor:
+        operator = HessianOperator(
+            model,
+            [(inputs, labels)],
+            lambda network, batch: nn.functional.cross_entropy(network(batch[0]), batch[1]),
+        )
+        units = torch.eye(count, operator.size, dtype=inputs.dtype, device=inputs.device)
+        return torch.stack([operator.matvec(unit) for unit in units])
+
+    return Peer(found, rows=rows)
+
+
+def _pyhessian(model: nn.Module, inputs: Tensor, labels: Tensor) -> Peer:
+    """PyHessian: the product inside its power iteration, one column at a time."""
+    found = _installed("PyHessian")
+    if found is None:
+        return Peer("absent")
+    from pyhessian import hessian
+    from pyhessian.utils import hessian_vector_product
+
+    def rows(count: int) -> Tensor:
+        own = copy.deepcopy(model)  # it changes the mode and the gradients of its model
+        with warnings.catch_warnings():  # of backward(create_graph=True)
+            warnings.simplefilter("ignore")
+            found = hessian(own, nn.CrossEntropyLoss(), data=(inputs, labels), cuda=inputs.is_cuda)
+        sizes = [p.numel() for p in found.params]
+        units = torch.eye(count, sum(sizes), dtype=inputs.dtype, device=inputs.device)
+        products = []
+        for unit in units:
+            pieces = zip(unit.split(sizes), found.params, strict=True)
+            vector = [piece.view_as(p) for piece, p in pieces]
+            product = hessian_vector_product(found.gradsH, found.params, vector)
+            products.append(torch.cat([piece.flatten() for piece in product]))
+        own.zero_grad()  # its gradients hold the graph
+        return torch.stack(products).detach()
+
+    return Peer(found, rows=rows)

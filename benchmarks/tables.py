@@ -13,11 +13,11 @@ BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 
 
 def write_tables(results: Path, document: Path) -> None:
-    """Replace what stands between the markers by the tables of all results."""
+    """Replace what stands between the markers by the tables of all exact and moments results."""
     text = document.read_text()
     head, rest = text.split(BEGIN)
     tail = rest.split(END)[1]
-    files = sorted(results.glob("*.json"))
+    files = sorted([*results.glob("exact-*.json"), *results.glob("moments-*.json")])
     tables = "\n".join(table(path.stem, json.loads(path.read_text())) for path in files)
     document.write_text(f"{head}{BEGIN}\n{tables}\n{END}{tail}")
 

@@ -6,11 +6,13 @@ from numerics.hessians.densities import (
     spectral_density,
     trace,
 )
+from numerics.hessians.enclosures import EnclosedMoments, Enclosure, enclosed_moments
 from numerics.hessians.losses import CROSS_ENTROPY, SQUARE_LOSS, CrossEntropy, SquareLoss
 from numerics.hessians.models import exact, layer_blocks, per_sample
 from numerics.hessians.moments import Moments, moments
 from numerics.hessians.operators import HessianOperator, operator
 from numerics.hessians.samples import SampleHessians
+from numerics.hessians.sampling import SampledMaximum, SampledMoments, sampled_moments
 from numerics.hessians.sharding import ShardedHessians, sharded_operator
 from numerics.hessians.spectra import Estimate
 from numerics.hessians.steps import (
@@ -26,15 +28,20 @@ __all__ = [
     "CROSS_ENTROPY",
     "SQUARE_LOSS",
     "CrossEntropy",
+    "EnclosedMoments",
+    "Enclosure",
     "Estimate",
     "HessianOperator",
     "MeanSquareRadius",
     "Moments",
     "SampleHessians",
+    "SampledMaximum",
+    "SampledMoments",
     "SampledValue",
     "ShardedHessians",
     "SpectralDensity",
     "SquareLoss",
+    "enclosed_moments",
     "exact",
     "layer_blocks",
     "mean_square_map",
@@ -42,6 +49,7 @@ __all__ = [
     "moments",
     "operator",
     "per_sample",
+    "sampled_moments",
     "sharded_operator",
     "spectral_density",
     "step_mean_extremes",

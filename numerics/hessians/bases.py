@@ -7,13 +7,18 @@ each $U_i$), m columns of a block of vectors.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, Self
 
+import torch
 from torch import Tensor
 
-__all__ = ["Basis", "ExplicitBasis", "IdentityBasis"]
+__all__ = ["Basis", "ExplicitBasis", "IdentityBasis", "Indices"]
+
+Indices = slice | Tensor
+"""Which samples: a slice, or an integer tensor of shape (m,)."""
 
 
 class Basis(Protocol):
@@ -25,6 +30,18 @@ class Basis(Protocol):
 
     def gram(self) -> Tensor | None:
         r"""$U_i^\top U_i$, shape (n, r, r); None where it is the identity."""
+
+    def apply_gram(self, coefficients: Tensor) -> Tensor:
+        r"""$U_i^\top U_i c_i$: shape (n, r, m) to itself."""
+
+    def select(self, indices: Indices) -> Self:
+        """The columns of some samples."""
+
+    def overlap(self, other: Self) -> Callable[[Tensor], Tensor]:
+        r"""The map $c \mapsto (U_a^\top V_b c_{ba})_{ab}$, V the other's columns, for all pairs.
+
+        It takes shape (m, r, n) to (n, r, m), for n samples here and m in `other`.
+        """
 
     def project(self, vectors: Tensor) -> Tensor:
         r"""$U_i^\top V$: shape (d, m) to (n, r, m)."""
@@ -62,6 +79,18 @@ class IdentityBasis:
     def gram(self) -> None:
         """The identity, hence None."""
         return None
+
+    def apply_gram(self, coefficients: Tensor) -> Tensor:
+        """The coefficients."""
+        return coefficients
+
+    def select(self, indices: Indices) -> IdentityBasis:
+        """The same for fewer samples."""
+        return IdentityBasis(len(torch.arange(self.samples)[indices]), self.size)
+
+    def overlap(self, other: IdentityBasis) -> Callable[[Tensor], Tensor]:
+        """Shape (m, d, n) to (n, d, m): the coefficients themselves."""
+        return lambda coefficients: coefficients.transpose(0, 2)
 
     def project(self, vectors: Tensor) -> Tensor:
         """The vectors, repeated for each sample without a copy."""
@@ -114,9 +143,31 @@ class ExplicitBasis:
         """All columns side by side, shape (d, n r)."""
         return self.columns.permute(1, 0, 2).reshape(self.size, -1)
 
+    @cached_property
+    def _gram(self) -> Tensor:
+        return self.columns.mT @ self.columns
+
     def gram(self) -> Tensor:
         r"""$U_i^\top U_i$, shape (n, r, r)."""
-        return self.columns.mT @ self.columns
+        return self._gram
+
+    def apply_gram(self, coefficients: Tensor) -> Tensor:
+        r"""$U_i^\top U_i c_i$: shape (n, r, m) to itself."""
+        return self._gram @ coefficients
+
+    def select(self, indices: Indices) -> ExplicitBasis:
+        """The columns of some samples."""
+        return ExplicitBasis(self.columns[indices])
+
+    def overlap(self, other: ExplicitBasis) -> Callable[[Tensor], Tensor]:
+        r"""$U_a^\top V_b c_{ba}$ for all pairs: shape (m, r, n) to (n, r, m)."""
+        pairs = (self._joint.T @ other._joint).unflatten(1, (other.samples, -1))
+        blocks = pairs.unflatten(0, (self.samples, -1)).transpose(1, 2)  # (n, m, r, r)
+
+        def apply(coefficients: Tensor) -> Tensor:
+            return (blocks @ coefficients.permute(2, 0, 1).unsqueeze(3)).squeeze(3).mT
+
+        return apply
 
     def project(self, vectors: Tensor) -> Tensor:
         r"""$U_i^\top V$: shape (d, m) to (n, r, m)."""

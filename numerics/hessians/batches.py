@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from fractions import Fraction
 
 import torch
 from torch import Tensor
@@ -22,9 +23,17 @@ from numerics.checks import check_count
 from numerics.hessians.guards import check_memory
 from numerics.hessians.samples import SampleHessians
 
-__all__ = ["batch_mean_powers", "independent_weights", "word_weights"]
+__all__ = [
+    "HIGHEST",
+    "batch_mean_powers",
+    "batch_weights",
+    "distinct_weights",
+    "independent_weights",
+    "word_weights",
+]
 
 HIGHEST = 4
+"""Largest power k."""
 
 
 def batch_mean_powers(
@@ -60,52 +69,92 @@ def batch_mean_powers(
         "use batch_size=1 or fewer samples",
     )
     averages = _word_averages(hessians)
-
-    def weights(power: int) -> dict[str, float]:
-        if replacement:
-            return independent_weights(power, batch_size)
-        return word_weights(power, n, batch_size)
-
     for power in range(1, highest + 1):
         total = torch.zeros_like(averages["a"])
-        for word, weight in weights(power).items():
-            total += weight * averages[word]
+        weights = batch_weights(power, n, batch_size, replacement=replacement)
+        for word, weight in weights.items():
+            total += float(weight) * averages[word]
         yield _mirrored(total)
 
 
-def word_weights(power: int, samples: int, batch_size: int) -> dict[str, float]:
-    r"""Weights of the word averages in $E H_B^k$; they add up to 1.
+def batch_weights(
+    power: int, samples: int, batch_size: int, *, replacement: bool = False
+) -> dict[str, Fraction]:
+    r"""Weights of the word averages in $E H_B^k$, exactly; they add up to 1, none is 0.
 
     Words name the blocks of a partition in order of appearance: `aba` is $E[H_a H_b H_a]$ with
     independent uniform a and b.
+
+    Args:
+        power: k, 1 ... 4.
+        samples: n.
+        batch_size: B; at most n without replacement.
+        replacement: whether the batch is B independent draws, or B different samples.
+
+    Raises:
+        ValueError: if a number is out of range.
+    """
+    check_count("power", power, most=HIGHEST)
+    check_count("batch_size", batch_size, most=None if replacement else samples)
+    if replacement:
+        weights = _independent(power, batch_size)
+    else:
+        weights = distinct_weights(power, samples, batch_size)
+    return {word: weight for word, weight in weights.items() if weight}
+
+
+def distinct_weights(power: int, samples: int, batch_size: int) -> dict[str, Fraction]:
+    r"""$B^{-k} \sum_\pi \frac{(B)_{|\pi|}}{(n)_{|\pi|}} D_\pi$ in word averages.
+
+    It is $E H_B^k$ where $B \le n$.  The sums over distinct indices of n random samples, divided
+    by their number, are unbiased for those of all N samples: the formula then is an unbiased
+    estimate of $E H_B^k$ in a set of any size $N \ge B$, and of $H^k$ at B = N.
+
+    Raises:
+        ValueError: if there are fewer samples than different letters needed.
     """
     words = list(_words(power))
+    if samples < min(power, batch_size):
+        raise ValueError(
+            f"there are {samples} samples: {min(power, batch_size)} or more have to differ"
+        )
     weights = {}
     for coarse in words:
-        total = 0.0
+        total = Fraction(0)
         for fine in words:
             merged: dict[str, set[str]] = {}
             for big, small in zip(coarse, fine, strict=True):
                 merged.setdefault(big, set()).add(small)
             blocks = len(set(fine))
-            if sum(map(len, merged.values())) != blocks:
-                continue  # not a refinement: a block of `fine` meets two blocks of `coarse`
+            if blocks > batch_size or sum(map(len, merged.values())) != blocks:
+                continue  # no such batch, or a block of `fine` meets two blocks of `coarse`
             counts = [len(block) - 1 for block in merged.values()]
             moebius = math.prod((-1) ** c * math.factorial(c) for c in counts)
-            if blocks <= batch_size:  # otherwise there is no such batch
-                total += moebius * math.perm(batch_size, blocks) / math.perm(samples, blocks)
+            total += Fraction(moebius * math.perm(batch_size, blocks), math.perm(samples, blocks))
         weights[coarse] = total * samples ** len(set(coarse)) / batch_size**power
     return weights
 
 
+def word_weights(power: int, samples: int, batch_size: int) -> dict[str, float]:
+    """`distinct_weights` of all words, rounded."""
+    exact = distinct_weights(power, samples, batch_size)
+    return {word: float(weight) for word, weight in exact.items()}
+
+
 def independent_weights(power: int, batch_size: int) -> dict[str, float]:
+    """Weights of all words where the batch is drawn with replacement, rounded."""
+    return {word: float(weight) for word, weight in _independent(power, batch_size).items()}
+
+
+def _independent(power: int, batch_size: int) -> dict[str, Fraction]:
     r"""Weights of the word averages where the batch is drawn with replacement.
 
     The B places of a batch hold independent samples, so that $k$ positions pick places whose
     coincidences are those of the word with probability $(B)_j / B^k$, j its letters.
     """
     return {
-        word: math.perm(batch_size, len(set(word))) / batch_size**power for word in _words(power)
+        word: Fraction(math.perm(batch_size, len(set(word))), batch_size**power)
+        for word in _words(power)
     }
 
 

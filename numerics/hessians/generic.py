@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from numerics.hessians.assembly import slices, symmetrize_
+from numerics.hessians.bases import IdentityBasis, Indices
 from numerics.hessians.guards import check_parameters
 from numerics.hessians.losses import Loss
 
-__all__ = ["FlatModel"]
+__all__ = ["FlatModel", "SampleProducts"]
 
 
 class FlatModel:
@@ -189,3 +191,47 @@ class FlatModel:
                 "each sample (reduction='none', summed over outputs)"
             )
         return values
+
+
+@dataclass(frozen=True)
+class SampleProducts:
+    """Hessians of single samples that are only multiplied; as cores, with the identity as basis.
+
+    Attributes:
+        flat: the model.
+        inputs: shape (n, ...).
+        targets: shape (n, ...).
+        part: as in `FlatModel.product`.
+    """
+
+    flat: FlatModel
+    inputs: Tensor
+    targets: Tensor
+    part: str
+
+    @property
+    def basis(self) -> IdentityBasis:
+        """All directions."""
+        return IdentityBasis(len(self.inputs), self.flat.size)
+
+    @property
+    def like(self) -> Tensor:
+        """A tensor of the dtype, on the device."""
+        return self.flat.point
+
+    def apply_cores(self, coefficients: Tensor) -> Tensor:
+        r"""$H_i v_i$: shape (n, d, m) to itself, one sample after the other."""
+        pairs = zip(self.inputs.split(1), self.targets.split(1), coefficients, strict=True)
+        products = [
+            torch.func.vmap(self.flat.product(x, y, self.part), 1, 1)(vectors)
+            for x, y, vectors in pairs
+        ]
+        return torch.stack(products)
+
+    def cores(self) -> Tensor:
+        """The Hessians, shape (n, d, d)."""
+        return self.flat.sample_hessians(self.inputs, self.targets, self.part)
+
+    def select(self, indices: Indices) -> SampleProducts:
+        """Those of some samples."""
+        return SampleProducts(self.flat, self.inputs[indices], self.targets[indices], self.part)

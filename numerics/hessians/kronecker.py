@@ -2,6 +2,7 @@ r"""The row space of a perceptron's per-sample Hessians: columns of Kronecker fo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,6 +16,7 @@ from numerics.hessians.assembly import (
     slices,
     symmetrize_,
 )
+from numerics.hessians.bases import Indices
 
 __all__ = ["KroneckerBasis", "ParameterGroup"]
 
@@ -174,6 +176,47 @@ class KroneckerBasis:
                 result[:, group.second] += factor * (delta.mT @ first) + scale * second
         return result
 
+    def select(self, indices: Indices) -> KroneckerBasis:
+        """The columns of some samples."""
+        return KroneckerBasis(
+            tuple(a[indices] for a in self.activations),
+            tuple(delta[indices] for delta in self.deltas),
+            self.biases,
+        )
+
+    def overlap(self, other: KroneckerBasis) -> Callable[[Tensor], Tensor]:
+        r"""$U_a^\top V_b c_{ba}$ for all pairs: shape (m, r, n) to (n, r, m), O(r) per pair.
+
+        Inner products of two columns of Kronecker form are products of inner products: $x_a^\top
+        x_b$ and $\delta_a^\top \delta_b$ on the diagonal, rank one between the kinds.
+        """
+        scales: dict[int, Tensor] = {}  # of a layer's weight and bias together
+        weights: dict[int, tuple[ParameterGroup, ParameterGroup]] = {}
+        for mine, theirs in zip(self.groups, other.groups, strict=True):
+            weights.setdefault(mine.layer, (mine, theirs))
+            scale = mine.factor @ theirs.factor.T
+            scales[mine.layer] = scale + scales.get(mine.layer, 0.0)
+        shifts = {
+            layer: mine.delta @ theirs.delta.T
+            for layer, (mine, theirs) in weights.items()
+            if mine.delta is not None and theirs.delta is not None
+        }
+
+        def apply(coefficients: Tensor) -> Tensor:
+            columns = coefficients.permute(2, 0, 1)  # (n, m, r)
+            result = torch.empty_like(columns, memory_format=torch.contiguous_format)
+            for layer, (mine, theirs) in weights.items():
+                first, second = columns[..., mine.first], columns[..., mine.second]
+                onto_first, onto_second = result[..., mine.first], result[..., mine.second]
+                torch.mul(scales[layer].unsqueeze(2), first, out=onto_first)
+                if layer in shifts:
+                    onto_first.addcmul_(second @ mine.factor.unsqueeze(2), theirs.delta)
+                    torch.mul(first @ mine.delta.unsqueeze(2), theirs.factor, out=onto_second)
+                    onto_second.addcmul_(shifts[layer].unsqueeze(2), second)
+            return result.mT
+
+        return apply
+
     def project(self, vectors: Tensor) -> Tensor:
         r"""$U_i^\top V$: shape (d, m) to (n, r, m)."""
         coefficients = vectors.new_zeros(self.samples, self.rank, vectors.shape[1])
@@ -204,13 +247,9 @@ class KroneckerBasis:
         """
         total = cores.new_zeros(self.size, self.size)
         for part in slices(self.samples, BUDGET // self.rank**2):
-            basis = KroneckerBasis(
-                tuple(a[part] for a in self.activations),
-                tuple(delta[part] for delta in self.deltas),
-                self.biases,
-            )
-            for index, group in enumerate(basis.groups):
-                for other in basis.groups[index:]:
+            groups = self.select(part).groups
+            for index, group in enumerate(groups):
+                for other in groups[index:]:
                     _add_pair(total, cores[part], group, other)
         return symmetrize_(total)
 

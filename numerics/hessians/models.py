@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
 from numerics.checks import check_choice
 from numerics.hessians.assembly import BUDGET, balanced_slices, symmetrize_
-from numerics.hessians.bases import IdentityBasis
-from numerics.hessians.generic import FlatModel
+from numerics.hessians.chains import Chain, as_chain
+from numerics.hessians.chains import Derivatives as ChainDerivatives
+from numerics.hessians.generic import FlatModel, SampleProducts
 from numerics.hessians.guards import (
+    MEMORY_LIMIT,
     check_data,
     check_deterministic,
     check_memory,
     check_precision,
 )
 from numerics.hessians.losses import Loss
-from numerics.hessians.perceptrons import Perceptron, as_perceptron, differentiate
+from numerics.hessians.perceptrons import Derivatives, Perceptron, as_perceptron, differentiate
 from numerics.hessians.samples import SampleHessians
 
 __all__ = ["PARTS", "exact", "layer_blocks", "per_sample", "prepare", "structured_network"]
@@ -45,10 +49,11 @@ def exact(
 ) -> Tensor:
     r"""Dense Hessian $\nabla^2 f$ of $f = \frac1n\sum_i \ell(\text{model}(x_i), y_i)$.
 
-    Perceptrons (`nn.Sequential` of Linear and elementwise activations) are assembled from
-    per-layer factors by large matrix products; any other model by blocks of Hessian-vector
-    products.  The model is left as it was; everything is computed on copies, on the
-    device of the model and the data.  Kinks of piecewise-linear activations are ignored.
+    Perceptrons (`nn.Sequential` of Linear and elementwise activations) and convolutional chains
+    (of Conv2d, Linear, and modules without parameters) are assembled from per-layer factors by
+    large matrix products; any other model by blocks of Hessian-vector products.  The model is left
+    as it was; everything is computed on copies, on the device of the model and the data.  Kinks of
+    piecewise-linear activations are ignored.
 
     Args:
         model: any module; no batch normalisation or dropout in training mode.
@@ -75,11 +80,12 @@ def exact(
     check_choice("part", part, PARTS)
     inputs, targets, flat = prepare(model, loss, inputs, targets, dtype)
     size, width = flat.size, torch.finfo(dtype).bits // 8
-    network = structured_network(model, dtype, route)
+    network = assembled_network(model, inputs, dtype, route)
     copies = 2 if network is None else 1
+    block = network.block if isinstance(network, Chain) else 4 * min(BUDGET, len(inputs) * size)
     check_memory(
         f"the {size} x {size} Hessian",
-        (copies * size**2 + 4 * min(BUDGET, len(inputs) * size)) * width,
+        (copies * size**2 + block) * width,
         memory_limit,
         "use operator(...) and Lanczos, or fewer parameters",
     )
@@ -87,8 +93,7 @@ def exact(
         total = _generic_block(flat, inputs, targets, slice(0, size), part)
     else:
         total = torch.zeros(size, size, dtype=dtype, device=flat.point.device)
-        for samples in balanced_slices(len(inputs), BUDGET // network.widest**2):
-            derivatives = differentiate(network, loss, inputs[samples], targets[samples], part)
+        for derivatives in _derivatives(network, loss, inputs, targets, part):
             derivatives.add_to(total)
         symmetrize_(total)
     return total.div_(len(inputs)) if reduction == "mean" else total
@@ -138,13 +143,12 @@ def layer_blocks(
         memory_limit,
         "use operator(...) and Lanczos, or fewer parameters",
     )
-    network = structured_network(model, dtype, route)
+    network = assembled_network(model, inputs, dtype, route)
     if network is None:
         blocks = [_generic_block(flat, inputs, targets, s, part) for s in spans.values()]
     else:
         blocks = [flat.point.new_zeros(size, size) for size in sizes]
-        for samples in balanced_slices(len(inputs), BUDGET // network.widest**2):
-            derivatives = differentiate(network, loss, inputs[samples], targets[samples], part)
+        for derivatives in _derivatives(network, loss, inputs, targets, part):
             for layer, block in enumerate(blocks):
                 derivatives.add_layer_to(block, layer)
         blocks = [symmetrize_(block) for block in blocks]
@@ -167,7 +171,8 @@ def per_sample(
 
     $H_i = \nabla^2 \ell(\text{model}(x_i), y_i) = U_i C_i U_i^\top$, $U_i$ of shape (d, r).  For a
     perceptron with layer widths $w_1, \dots, w_L$ the rank r is $\sum_l w_l + \sum_{l<L} w_l$, and
-    no d x d matrix is formed; for any other model the Hessians are stored densely.
+    no d x d matrix is formed; for any other model the Hessians are stored densely where they fit,
+    and otherwise only multiplied, sample by sample (`moments` by Lanczos, `sampled_moments`).
 
     Args:
         model: as in `exact`.
@@ -187,14 +192,11 @@ def per_sample(
     n, size, width = len(inputs), flat.size, torch.finfo(dtype).bits // 8
     network = structured_network(model, dtype, route)
     if network is None:
-        check_memory(
-            f"storing {n} Hessians of {size} x {size}",
-            (n * size**2 + 2 * size**2) * width,
-            memory_limit,
-            "use fewer samples or parameters, or a perceptron",
-        )
-        cores = flat.sample_hessians(inputs, targets, part)
-        return SampleHessians(IdentityBasis(n, size), cores, memory_limit=memory_limit)
+        products = SampleProducts(flat, inputs, targets, part)
+        allowed = MEMORY_LIMIT if memory_limit is None else memory_limit
+        stored = (n * size**2 + 2 * size**2) * width <= allowed
+        cores = products.cores() if stored else products
+        return SampleHessians(products.basis, cores, memory_limit=memory_limit)
     check_memory(
         f"storing {n} factored Hessians of rank {network.rank}",
         2 * n * (sum(len(w) ** 2 for w in network.weights) + network.rank) * width,
@@ -203,6 +205,18 @@ def per_sample(
     )
     derivatives = differentiate(network, loss, inputs, targets, part)
     return SampleHessians(derivatives.basis, derivatives, memory_limit=memory_limit)
+
+
+def _derivatives(
+    network: Perceptron | Chain, loss: Loss, inputs: Tensor, targets: Tensor, part: str
+) -> Iterator[Derivatives | ChainDerivatives]:
+    """The derivatives of all samples' losses, some samples at a time."""
+    for samples in balanced_slices(len(inputs), network.samples_at_once):
+        x, y = inputs[samples], targets[samples]
+        if isinstance(network, Chain):
+            yield network.differentiate(loss, x, y, part)
+        else:
+            yield differentiate(network, loss, x, y, part)
 
 
 def _generic_block(
@@ -252,3 +266,18 @@ def structured_network(
                 "plain perceptron with all parameters trainable: use route='auto'"
             )
     return network
+
+
+def assembled_network(
+    model: nn.Module, inputs: Tensor, dtype: torch.dtype, route: str = "auto"
+) -> Perceptron | Chain | None:
+    """What a dense Hessian is assembled from: a perceptron, a chain where it pays, or None.
+
+    Raises:
+        ValueError: as `structured_network`.
+    """
+    if check_choice("route", route, ROUTES) != "generic" and as_perceptron(model, dtype) is None:
+        chain = as_chain(model, inputs, dtype)
+        if chain is not None and (chain.is_worthwhile or route == "structured"):
+            return chain
+    return structured_network(model, dtype, route)

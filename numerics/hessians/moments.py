@@ -8,10 +8,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from numerics.checks import check_choice
+from numerics.checks import check_choice, check_count
 from numerics.hessians.batches import batch_mean_powers
 from numerics.hessians.samples import SampleHessians
 from numerics.hessians.spectra import Estimate, extreme_eigenvalue, lanczos_eigenvalue
+from numerics.hessians.words import BatchHessians
 
 __all__ = ["DENSE_LIMIT", "Averages", "Moments", "moments"]
 
@@ -92,29 +93,34 @@ def moments(
 
     Args:
         hessians: the per-sample Hessians, or any `Averages` of them (spread over processes, say).
-        batch_size: samples in a batch; above 1 the method is dense.
+        batch_size: samples in a batch.
         replacement: whether the samples of a batch are drawn independently.
-        method: `dense` forms the matrices ($d^3$); `lanczos` only multiplies vectors; `auto`
-            chooses dense up to `DENSE_LIMIT` parameters.
+        method: `dense` forms the matrices ($d^3$); `lanczos` only multiplies vectors, with $n^2$
+            small products each where batches have more than one sample and k > 2; `auto` chooses
+            dense up to `DENSE_LIMIT` parameters.
         seed: of the starting vector of Lanczos.
         tolerance: relative residual at which Lanczos stops; the errors returned are measured.
 
     Raises:
-        ValueError: if dense matrices would not fit or are not at hand, or Lanczos does not
-            converge.
+        ValueError: if dense matrices would not fit or are not at hand, the batch size is out of
+            range or needs samples that are not at hand, or Lanczos does not converge.
     """
     dense = isinstance(hessians, SampleHessians)
     if check_choice("method", method, _METHODS) == "auto":
         small = hessians.size <= DENSE_LIMIT
-        method = "dense" if (dense and small) or batch_size > 1 else "lanczos"
+        method = "dense" if dense and small else "lanczos"
     if method == "dense" and not dense:
         raise ValueError(f"{type(hessians).__name__} has no matrices: use method='lanczos'")
     if method == "dense":
         top, gaps = _dense(hessians, batch_size, replacement)
-    elif batch_size == 1:
+    elif check_count("batch_size", batch_size) == 1:
         top, gaps = _lanczos(hessians, seed, tolerance)
+    elif dense:
+        batches = BatchHessians(hessians, batch_size, replacement=replacement)
+        top, gaps = _lanczos(batches, seed, tolerance)
     else:
-        raise ValueError(f"batch_size is {batch_size} and method is 'lanczos': use 'dense'")
+        name = type(hessians).__name__
+        raise ValueError(f"{name} has no single samples: use batch_size=1 or SampleHessians")
     roots = [_root(gap, power) for gap, power in zip(gaps, _ORDERS, strict=True)]
     return Moments(
         top.value,
@@ -160,6 +166,8 @@ def _lanczos(
         return hessians.mean_matvec(vector, order) - power
 
     def terms(vector: Tensor, order: int) -> float:
+        if isinstance(hessians, BatchHessians):
+            return 2 * hessians.terms_norm(vector, order)
         return 2 * float(hessians.mean_matvec(vector, order).norm())
 
     return top, [

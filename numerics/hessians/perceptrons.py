@@ -23,7 +23,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from numerics.hessians.assembly import add_diagonal, add_products, add_symmetric
+from numerics.hessians.assembly import BUDGET, add_diagonal, add_products, add_symmetric
+from numerics.hessians.bases import Indices
 from numerics.hessians.kronecker import KroneckerBasis, ParameterGroup
 from numerics.hessians.losses import Loss, loss_derivatives
 
@@ -77,6 +78,11 @@ class Perceptron:
     def widest(self) -> int:
         """Largest width of a layer's outputs."""
         return max(w.shape[0] for w in self.weights)
+
+    @property
+    def samples_at_once(self) -> int:
+        """Samples whose curvatures fit into one temporary."""
+        return BUDGET // self.widest**2
 
     def stacked_outputs(self, points: Tensor, inputs: Tensor) -> Tensor:
         """Outputs of many networks of this architecture at once, by batched matrix products.
@@ -191,6 +197,11 @@ class Derivatives:
     slopes: tuple[Tensor, ...]
     bends: tuple[Tensor, ...] | None
 
+    @property
+    def like(self) -> Tensor:
+        """A tensor of the dtype, on the device."""
+        return self.curvatures[0]
+
     def apply_cores(self, coefficients: Tensor) -> Tensor:
         r"""$C_i c_i$ without the cores: one tangent forward and one adjoint backward pass.
 
@@ -219,6 +230,16 @@ class Derivatives:
                 adjoint = adjoint + self.bends[low].unsqueeze(1) * tangents[low]
             result[..., first[low]] = adjoint
         return result.mT
+
+    def select(self, indices: Indices) -> Derivatives:
+        """Those of some samples."""
+        return Derivatives(
+            self.network,
+            self.basis.select(indices),
+            tuple(q[indices] for q in self.curvatures),
+            tuple(slope[indices] for slope in self.slopes),
+            None if self.bends is None else tuple(bend[indices] for bend in self.bends),
+        )
 
     def cores(self) -> Tensor:
         """The cores, shape (n, r, r), in the column order of `KroneckerBasis`."""

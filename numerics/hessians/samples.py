@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
 
 from numerics.checks import check_count, check_finite, check_nonempty
-from numerics.hessians.bases import Basis, ExplicitBasis, IdentityBasis
+from numerics.hessians.assembly import BUDGET, slices
+from numerics.hessians.bases import Basis, ExplicitBasis, IdentityBasis, Indices
 from numerics.hessians.guards import check_memory
-from numerics.hessians.kronecker import KroneckerBasis
 
 __all__ = ["FactoredCores", "SampleHessians"]
 
@@ -20,14 +20,22 @@ __all__ = ["FactoredCores", "SampleHessians"]
 class FactoredCores(Protocol):
     """Cores that are cheaper to apply than to store."""
 
-    basis: KroneckerBasis
-    curvatures: tuple[Tensor, ...]
+    @property
+    def basis(self) -> Basis:
+        """The columns that they belong to."""
+
+    @property
+    def like(self) -> Tensor:
+        """Any tensor of their dtype, on their device."""
 
     def cores(self) -> Tensor:
         r"""$C_i$, dense, shape (n, r, r)."""
 
     def apply_cores(self, coefficients: Tensor) -> Tensor:
         r"""$C_i c_i$: shape (n, r, m) to itself."""
+
+    def select(self, indices: Indices) -> Self:
+        """The cores of some samples."""
 
 
 class SampleHessians:
@@ -64,8 +72,7 @@ class SampleHessians:
             self.cores = check_finite("per-sample Hessians", cores)
             self.dtype, self.device = cores.dtype, cores.device
         else:
-            sample = cores.curvatures[0]
-            self.dtype, self.device = sample.dtype, sample.device
+            self.dtype, self.device = cores.like.dtype, cores.like.device
 
     @cached_property
     def cores(self) -> Tensor:
@@ -136,6 +143,37 @@ class SampleHessians:
         """Number of parameters d."""
         return self.basis.size
 
+    def select(self, indices: Indices) -> SampleHessians:
+        """The Hessians of some samples.
+
+        Args:
+            indices: a slice, or an integer tensor of shape (m,); repetitions count.
+        """
+        if self._factored is not None:
+            factored = self._factored.select(indices)
+            return SampleHessians(factored.basis, factored, memory_limit=self.memory_limit)
+        basis = self.basis.select(indices)
+        return SampleHessians(basis, self.cores[indices], memory_limit=self.memory_limit)
+
+    def apply_cores(self, coefficients: Tensor) -> Tensor:
+        r"""$C_i c_i$, stored or not: shape (n, r, m) to itself."""
+        if self._factored is None:
+            return self.cores @ coefficients
+        return self._factored.apply_cores(coefficients)
+
+    def power_coefficients(self, columns: Tensor, power: int) -> Tensor:
+        r"""$c_i$ such that $H_i^k V = U_i c_i$: shape (d, m) to (n, r, m).
+
+        Args:
+            columns: V.
+            power: k, at least 1.
+        """
+        check_count("power", power)
+        coefficients = self.apply_cores(self.basis.project(columns))
+        for _ in range(power - 1):
+            coefficients = self.apply_cores(self.basis.apply_gram(coefficients))
+        return coefficients
+
     def power_cores(self, highest: int) -> Iterator[Tensor]:
         r"""Cores of $H_i^k$ for $k = 1, \dots,$ `highest`, each of shape (n, r, r)."""
         core = self.cores
@@ -164,7 +202,7 @@ class SampleHessians:
             Shape (n, d) or (n, d, m).
         """
         columns = self._columns(vector)
-        products = self.basis.expand_each(self._apply(columns, power))
+        products = self.basis.expand_each(self.power_coefficients(columns, power))
         return products.squeeze(2) if vector.ndim == 1 else products
 
     def mean_matvec(self, vector: Tensor, power: int = 1) -> Tensor:
@@ -177,7 +215,15 @@ class SampleHessians:
         Returns:
             The shape of `vector`.
         """
-        product = self.basis.expand(self._apply(self._columns(vector), power)) / self.samples
+        columns = self._columns(vector)
+        product = torch.zeros_like(columns)
+        at_once = BUDGET // (self.basis.rank * columns.shape[1])
+        parts = (
+            [self] if self.samples <= at_once else map(self.select, slices(self.samples, at_once))
+        )
+        for part in parts:
+            product += part.basis.expand(part.power_coefficients(columns, power))
+        product /= self.samples
         return product.squeeze(1) if vector.ndim == 1 else product
 
     def mean_power(self, power: int) -> Tensor:
@@ -250,20 +296,6 @@ class SampleHessians:
                 f"vector has shape {tuple(vector.shape)}: give ({self.size},) or ({self.size}, m)"
             )
         return vector.unsqueeze(1) if vector.ndim == 1 else vector
-
-    def _apply(self, columns: Tensor, power: int) -> Tensor:
-        check_count("power", power)
-        coefficients = self.basis.project(columns)
-        if self._factored is None:
-            coefficients = self.cores @ coefficients
-            for _ in range(power - 1):
-                coefficients = self._step @ coefficients
-            return coefficients
-        coefficients = self._factored.apply_cores(coefficients)
-        for _ in range(power - 1):
-            inner = self._factored.basis.apply_gram(coefficients)
-            coefficients = self._factored.apply_cores(inner)
-        return coefficients
 
     def _mean(self, core: Tensor) -> Tensor:
         mean = self.basis.assemble(core) / self.samples

@@ -11,7 +11,7 @@ import scipy.sparse.linalg
 import torch
 from torch import Tensor
 
-__all__ = ["KRYLOV", "Estimate", "extreme_eigenvalue", "lanczos_eigenvalue"]
+__all__ = ["KRYLOV", "Estimate", "extreme_eigenvalue", "lanczos_eigenpair", "lanczos_eigenvalue"]
 
 
 KRYLOV = 40
@@ -66,9 +66,30 @@ def lanczos_eigenvalue(
     tolerance: float = 1e-12,
     max_iterations: int = 2000,
 ) -> Estimate:
+    """The eigenvalue of `lanczos_eigenpair`; arguments and errors are those."""
+    return lanczos_eigenpair(
+        product,
+        start,
+        smallest=smallest,
+        scale=scale,
+        tolerance=tolerance,
+        max_iterations=max_iterations,
+    )[0]
+
+
+def lanczos_eigenpair(
+    product: Callable[[Tensor], Tensor],
+    start: Tensor,
+    *,
+    smallest: bool = False,
+    scale: Callable[[Tensor], float] | None = None,
+    tolerance: float = 1e-12,
+    max_iterations: int = 2000,
+) -> tuple[Estimate, Tensor]:
     r"""Largest (or smallest) algebraic eigenvalue of a symmetric operator, by Lanczos.
 
-    The first cycle stops as soon as it has converged; if it does not, ARPACK restarts from there.
+    The first cycle stops as soon as it has converged, and is accepted where its residual is
+    round-off of the terms that cancel; otherwise ARPACK restarts from there.
 
     Args:
         product: $v \mapsto Av$ on tensors shaped like `start`.
@@ -80,9 +101,10 @@ def lanczos_eigenvalue(
         max_iterations: restarts allowed.
 
     Returns:
-        $\lambda$ and the residual $\|Av - \lambda v\|$ plus round-off.  A residual certifies that
-        an eigenvalue is there, and $\lambda$ is never beyond the extreme one by more than
-        round-off; that it is the extreme one rests on `start` having a component along it.
+        $\lambda$ and the residual $\|Av - \lambda v\|$ plus round-off, and the unit vector v.  A
+        residual certifies that an eigenvalue is there, and $\lambda$ is never beyond the extreme
+        one by more than round-off; that it is the extreme one rests on `start` having a component
+        along it.
 
     Raises:
         ValueError: if the iteration does not converge.
@@ -98,11 +120,17 @@ def lanczos_eigenvalue(
 
     early = _first_cycle(product, start.detach(), smallest, tolerance)
     if early.converged:
-        return _measured(product, early.value, early.vector, scale)
-    initial = early.vector.reshape(-1).cpu().numpy()
-    if size < 3:
+        return _measured(product, early.value, early.vector, scale)[:2]
+    if scale is not None:
+        estimate, vector, is_rounding = _measured(product, early.value, early.vector, scale)
+        if is_rounding:
+            return estimate, vector
+    if size < 3:  # too small for ARPACK
         columns = np.stack([apply(row) for row in np.eye(size)], axis=1)
-        return extreme_eigenvalue(torch.from_numpy(columns), smallest=smallest)
+        values, vectors = scipy.linalg.eigh(columns)
+        end = 0 if smallest else size - 1
+        return _measured(product, float(values[end]), as_tensor(vectors[:, end]), scale)[:2]
+    initial = early.vector.reshape(-1).cpu().numpy()
     operator = scipy.sparse.linalg.LinearOperator((size, size), apply, dtype=initial.dtype)
     try:
         values, vectors = scipy.sparse.linalg.eigsh(
@@ -121,7 +149,7 @@ def lanczos_eigenvalue(
         ) from failure
     except scipy.sparse.linalg.ArpackError as failure:
         raise ValueError(f"Lanczos failed ({failure}): use the dense method") from failure
-    return _measured(product, float(values[0]), as_tensor(vectors[:, 0]), scale)
+    return _measured(product, float(values[0]), as_tensor(vectors[:, 0]), scale)[:2]
 
 
 @dataclass(frozen=True)
@@ -165,10 +193,14 @@ def _measured(
     value: float,
     vector: Tensor,
     scale: Callable[[Tensor], float] | None,
-) -> Estimate:
-    """The eigenvalue with its true residual, from one more product, and its round-off."""
+) -> tuple[Estimate, Tensor, bool]:
+    """The eigenvalue with its true residual, from one more product, and its round-off.
+
+    With it the unit vector, and whether the residual is within the round-off.
+    """
     vector = vector / vector.norm()
     residual = float((product(vector) - value * vector).norm())
     terms = 0.0 if scale is None else scale(vector)
     unit = torch.finfo(vector.dtype).eps
-    return Estimate(value, residual + vector.numel() ** 0.5 * unit * max(abs(value), terms))
+    rounding = vector.numel() ** 0.5 * unit * max(abs(value), terms)
+    return Estimate(value, residual + rounding), vector, residual <= rounding

@@ -74,9 +74,13 @@ def one_hidden_unit_hessian(w, b, v, c, x, y):
     return np.outer(j, j) + r * second
 
 
-def batch_matrices(matrices, batch_size):
-    """Mean matrix of every batch drawn without replacement."""
-    batches = itertools.combinations(range(len(matrices)), batch_size)
+def batch_matrices(matrices, batch_size, replacement=False):
+    """Mean matrix of every batch, all equally likely."""
+    places = range(len(matrices))
+    if replacement:
+        batches = itertools.product(places, repeat=batch_size)
+    else:
+        batches = itertools.combinations(places, batch_size)
     return np.array([matrices[list(batch)].mean(0) for batch in batches])
 
 

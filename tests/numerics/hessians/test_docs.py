@@ -13,7 +13,8 @@ def test_example_runs(root, capsys):
     assert blocks
     for block in blocks:
         exec(compile(block, "docs/hessians.md", "exec"), {})
-    assert len(capsys.readouterr().out.split()) == 10  # 4 + 2 numbers, "True (75,)", 2 numbers
+    # 4 + 2 numbers, "True (75,)", 2 numbers; then 2 + 3 + 2 numbers
+    assert len(capsys.readouterr().out.split()) == 17
 
 
 def test_documented_calls_exist(root):
