@@ -157,9 +157,9 @@ def positive_root(a: Floats, b: Floats, c: Floats) -> Floats:
 def evaluate(theorem: Theorem, quantity: str, **given: ArrayLike) -> Evaluation:
     """A named quantity of a theorem, where its hypotheses on the parameters hold.
 
-    The hypotheses that are checked are those that speak of the quantity's own parameters alone;
-    hypotheses on functions and operators are the caller's to establish.  A parameter that the
-    theorem defines by an equation need not be given (see `implied`).
+    The hypotheses that are checked are those that speak of the given parameters and the quantity's
+    own alone; hypotheses on functions and operators are the caller's to establish.  A parameter
+    that the theorem defines by an equation need not be given (see `implied`).
 
     Raises:
         ValueError: for an unknown quantity, or a missing parameter.
@@ -174,7 +174,7 @@ def evaluate(theorem: Theorem, quantity: str, **given: ArrayLike) -> Evaluation:
     number = value(tree, **complete)
     covered = np.ones(np.shape(number), dtype=bool)
     failing = []
-    for condition in conditions(theorem, parameters(tree)):
+    for condition in conditions(theorem, frozenset(complete)):
         here = holds(condition.relation, **complete)
         covered = covered & here
         if not np.all(here):

@@ -24,17 +24,52 @@ SYMBOLS: dict[str, Symbol] = {
     "mu": Symbol(r"\mu", "μ", "PL constant, convention PL-half: ½|∇f|² ≥ μ f"),
     "alpha": Symbol(r"\alpha", "α", "PL constant, convention PL-bare: |∇f|² ≥ α f; α = 2 μ"),
     "root": Symbol(r"\sqrt{\mu/\beta}", "√(μ/β)", "root of the inverse condition number μ/β"),
+    "width": Symbol("w", "w", "how far a step misses the best one: βw² = μ(1 - 2Lη') + β(Lη')²"),
+    "cotangent": Symbol(r"\kappa", "κ", "√(β/μ - 1), the cotangent of arcsin √(μ/β)"),
+    "cosine": Symbol("c", "c", "√(1 - σ²) for SAM's tilt σ: |∇f_b(x + ρ∇f_b) - ∇f_b| ≤ σ|∇f_b|"),
+    "stretch": Symbol(r"\sqrt{1 + \beta\rho}", "√(1 + βρ)", "root of how much SAM can stretch H_b"),
+    "p": Symbol(
+        "p", "p", "what a batch of B of n keeps of the variance: (n - B)/(B(n - 1)) or 1/B"
+    ),
     "edge": Symbol("t_*", "t*", "SAM's edge: ρ t*² + η t* = 2η; it is 2 at ρ = 0"),
     "a": Symbol("a", "a", "sharpness: the largest eigenvalue of H"),
     "s_2": Symbol("s_2", "s₂", "square root of the largest eigenvalue of E H_b² - H²"),
     "s_3": Symbol("s_3", "s₃", "cube root of the largest eigenvalue of E H_b³ - H³"),
     "s_4": Symbol("s_4", "s₄", "fourth root of the largest eigenvalue of E H_b⁴ - H⁴"),
+    "landing": Symbol("t_0", "t₀", "where one step lands on the minimum: ρ t₀² + η t₀ = η"),
+    "contact": Symbol(
+        r"\omega", "ω", "sum of the two values of ρH_b where a law attains a bound on s₃"
+    ),
+    "peak": Symbol(r"\nu", "ν", "ρ⟨u, Hu⟩ where a law attains a bound on s₃"),
+    "b": Symbol("b", "b", "another eigenvalue of H"),
+    "c": Symbol("c", "c", "amplitude of a cycle along v; at a saddle, the negative curvature -c"),
+    "n": Symbol("n", "n", "samples"),
+    "batch_size": Symbol("B", "B", "samples in a batch"),
+    "smaller_batch": Symbol("m", "m", "samples in a smaller batch"),
+    "gradient_norm": Symbol("g", "g", "norm of the gradient where a normalised step starts"),
+    "next_gradient_norm": Symbol("g^+", "g⁺", "the same where the next one starts"),
+    "squared_radius_of_ball": Symbol("R^2", "R²", "square of the radius of a ball"),
+    "sigma": Symbol(r"\sigma", "σ", "root of a bound on the variance E|∇f_b - ∇f|²"),
+    "growth": Symbol(r"\gamma", "γ", "strong growth: E|∇f_b|² ≤ γ|∇f|²"),
+    "residual": Symbol("A", "A", "expected residual: E|∇f_b|² ≤ 2A f + γ|∇f|² + C"),
+    "noise": Symbol("C", "C", "the constant of the expected residual"),
+    "floor": Symbol("N", "N", "expected loss that noise leaves: fixed point of the recursion"),
+    "index": Symbol("k", "k", "index of a step in a schedule"),
+    "level": Symbol("D", "D", "bound on k f(x_k)"),
+    "kappa": Symbol(r"\kappa_*", "κ*", "generalised eigenvalue: twice the inverse threshold of η"),
+    "alignment": Symbol(r"\omega_*", "ω*", "alignment of the gradient noise with the Hessian"),
+    "frobenius": Symbol("F", "F", "Frobenius norm of H"),
+    "frobenius_of_step": Symbol("F_G", "F_G", "Frobenius norm of E(H_b + ρH_b²)"),
+    "root_rank": Symbol(r"\sqrt{r}", "√r", "root of the rank of H"),
     "eigenvalue": Symbol(r"\lambda", "λ", "the smallest eigenvalue of E M_b"),
 }
 
 step_size, radius = Param("step_size"), Param("radius")
 beta, L, mu, alpha = Param("beta"), Param("L"), Param("mu"), Param("alpha")
-root, edge = Param("root"), Param("edge")
+root, edge, landing = Param("root"), Param("edge"), Param("landing")
+contact, peak = Param("contact"), Param("peak")
+width, cotangent, cosine = Param("width"), Param("cotangent"), Param("cosine")
+stretch, p = Param("stretch"), Param("p")
 x, x_0 = Named("x"), Named("x_0")
 f, f_b = Function("f"), Function("f", sampled=True)
 H, H_b = Operator("H"), Operator("H", sampled=True)

@@ -31,9 +31,12 @@ class Vocabulary:
     space: str
 
 
+SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
 def _text_power(base: str, exponent: str) -> str:
-    if exponent in "0123456789":
-        return base + "⁰¹²³⁴⁵⁶⁷⁸⁹"[int(exponent)]
+    if exponent.isdecimal():
+        return base + exponent.translate(SUPERSCRIPTS)
     return f"{base}^{exponent}" if len(exponent) == 1 else f"{base}^({exponent})"
 
 

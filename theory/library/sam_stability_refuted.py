@@ -86,9 +86,9 @@ S_2 = without_a_relation_of_radius_and_step(
 )
 S_4 = without_a_relation_of_radius_and_step(
     4,
-    "sam-stability-s4",
+    "sam-stability-s4-sharp",
     "The instance sits at SAM's edge, t* = 2/5, where half of the samples are flat: there "
-    "η²ρ² s_4⁴ = 28/25. The repaired statement assumes η ≥ 2ρ.",
+    "η²ρ² s_4⁴ = 28/25. The bound holds exactly up to ρ/η = (3 + 2√3)/2.",
 )
 
 ONE_STEP = refuted(
