@@ -138,6 +138,7 @@ class LeastSquares:
         return least_squares_constants(self.features, self.factors[1], gap)
 
     expected_losses = trajectories.expected_losses
+    expected_distances = trajectories.expected_distances
     sampled_losses = trajectories.sampled_losses
 
     def _check_consistent(self) -> None:

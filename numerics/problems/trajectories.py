@@ -1,4 +1,4 @@
-r"""Expected losses of stochastic algorithms on least squares: exact, and by Monte Carlo.
+r"""Expected losses and distances on least squares: exact, and losses also by Monte Carlo.
 
 With residuals $r = A x - b$ and $K = A A^\top$, one unnormalised SAM step on sample $i$ is
 $$ r^+ = r - \eta\,(1 + \rho\|a_i\|^2)\,K e_i e_i^\top r, $$
@@ -25,7 +25,7 @@ from theory.algorithms import SamSpec
 if TYPE_CHECKING:
     from numerics.problems.least_squares import LeastSquares
 
-__all__ = ["expected_losses", "sampled_losses"]
+__all__ = ["expected_distances", "expected_losses", "sampled_losses"]
 
 
 def expected_losses(
@@ -57,6 +57,52 @@ def expected_losses(
         ValueError: on bad arguments, or for an algorithm without a (cheap) closed recursion.
     """
     step_size, radius, batch_size = _check(problem, spec, step_size, radius, steps, batch_size)
+    mean = _exact(problem, spec, step_size, radius, steps, start, batch_size, distances=False)
+    return LossCurve(
+        mean=mean,
+        standard_error=torch.zeros_like(mean),
+        samples=None,
+        problem=problem.name,
+        algorithm=spec.name,
+        step_size=step_size,
+        radius=radius,
+        batch_size=batch_size,
+        seed=None,
+        how="exact second moment of the residuals, float64",
+    )
+
+
+def expected_distances(
+    problem: LeastSquares,
+    spec: SamSpec,
+    step_size: float,
+    radius: float,
+    steps: int,
+    start: Tensor | None = None,
+    *,
+    batch_size: int | None = None,
+) -> Tensor:
+    r"""Exact $E\|x_t - x_*\|^2$, $t = 0 \dots$ `steps`: shape (`steps` + 1,).
+
+    $x_*$ is the minimiser nearest to $x_0$; every step stays in the row space of the features
+    around it.  Arguments, coverage and errors are those of `expected_losses`.
+    """
+    step_size, radius, batch_size = _check(problem, spec, step_size, radius, steps, batch_size)
+    return _exact(problem, spec, step_size, radius, steps, start, batch_size, distances=True)
+
+
+def _exact(
+    problem: LeastSquares,
+    spec: SamSpec,
+    step_size: float,
+    radius: float,
+    steps: int,
+    start: Tensor | None,
+    batch_size: int,
+    *,
+    distances: bool,
+) -> Tensor:
+    """The expected loss, or the expected squared distance, at every step."""
     rho = radius if spec.perturbed else 0.0
     full = batch_size == problem.n
     if rho and spec.normalized:
@@ -71,21 +117,8 @@ def expected_losses(
         )
     residuals = problem.residuals(problem.start(start))
     if full:
-        mean = _full_batch(problem, residuals, step_size, rho, steps)
-    else:
-        mean = _second_moment(problem, residuals, spec, step_size, rho, steps, batch_size)
-    return LossCurve(
-        mean=mean,
-        standard_error=torch.zeros_like(mean),
-        samples=None,
-        problem=problem.name,
-        algorithm=spec.name,
-        step_size=step_size,
-        radius=radius,
-        batch_size=batch_size,
-        seed=None,
-        how="exact second moment of the residuals, float64",
-    )
+        return _full_batch(problem, residuals, step_size, rho, steps, distances)
+    return _second_moment(problem, residuals, spec, step_size, rho, steps, batch_size, distances)
 
 
 def sampled_losses(
@@ -190,17 +223,22 @@ def _check(
 
 
 def _full_batch(
-    problem: LeastSquares, residuals: Tensor, eta: float, rho: float, steps: int
+    problem: LeastSquares,
+    residuals: Tensor,
+    eta: float,
+    rho: float,
+    steps: int,
+    distances: bool,
 ) -> Tensor:
     r"""Each singular component of $r$ is multiplied by $1 - \eta h (1 + \rho h)$ in every step."""
     left, sigma, _ = problem.factors
     curvature = sigma**2 / problem.n
     factor = 1 - eta * curvature * (1 + rho * curvature)
     times = torch.arange(steps + 1, dtype=factor.dtype, device=factor.device)
-    weights = (left.mT @ residuals) ** 2
+    weights = (left.mT @ residuals) ** 2 / (sigma**2 if distances else 2 * problem.n)
     present = weights > 0  # a component that is absent stays so, also where its factor overflows
     powers = (factor[present] ** 2) ** times.unsqueeze(1)
-    return powers @ weights[present] / (2 * problem.n)
+    return powers @ weights[present]
 
 
 def _second_moment(
@@ -211,6 +249,7 @@ def _second_moment(
     rho: float,
     steps: int,
     batch: int,
+    distances: bool,
 ) -> Tensor:
     r"""Propagate $W = E w w^\top$, where $z = U w$ are the (scaled) residuals.
 
@@ -241,9 +280,10 @@ def _second_moment(
         image = left @ moment
         squares = (image * left).sum(dim=1)
         loss = (squares / scale).mean() / 2
-        if not torch.isfinite(loss):
+        value = (moment.diagonal() / spectrum).sum() if distances else loss
+        if not torch.isfinite(value):
             break
-        mean[t] = loss
+        mean[t] = value
         if fresh:
             cross = (image * left) @ spectrum
             squares = squares + (rho / n) * (2 * cross + rho * squared_gram @ squares)

@@ -1,0 +1,37 @@
+"""What the theorems on mini-batches share: how much noise a batch keeps."""
+
+from __future__ import annotations
+
+from theory.assumptions import ZERO, u
+from theory.building import positive
+from theory.certificates import Cone
+from theory.expressions.terms import Gradient, Mean, Scalar, Value, norm2
+from theory.library import _pl as pl
+from theory.notation import beta, f, f_b, mu, p
+from theory.statements import Assumption, Condition, Rule
+
+SHARE = Condition("p >= 0", p >= ZERO)
+SHARE_AT_MOST_1 = Condition("p <= 1", p <= 1)
+BATCH_LAW = Assumption(
+    "batch law",
+    "f_b is the mean of a batch of losses that are β-smooth and make f_b zero at one point",
+    "sgd-batch-gradients",
+    (
+        Rule(
+            "noise",
+            (u,),
+            Mean(norm2(Gradient(f_b, u)))
+            <= 2 * p * beta * Value(f, u) + (1 - p) * norm2(Gradient(f, u)),
+        ),
+    ),
+)
+WORDS = (
+    "Let f_b be the mean of a random batch of B out of n losses that are β-smooth and zero at one "
+    "common point, f = E f_b L-smooth and PL, and p = (n - B)/(B(n - 1)), or 1/B for sampling with "
+    "replacement. "
+)
+
+
+def known(tree: Scalar | int) -> Cone:
+    """A cone for a scalar whose sign shows."""
+    return positive(tree, pl.KNOWN | {mu: "mu > 0", p: "p >= 0", 1 - p: "p <= 1"})

@@ -1,0 +1,264 @@
+"""SAM on convex samples never moves away from a common minimiser, at radii of order 1/β."""
+
+from __future__ import annotations
+
+from theory.assumptions import ZERO, minimiser, u
+from theory.building import add, geometric_decay, minus, number, positive, times
+from theory.certificates import ZERO as NOTHING
+from theory.certificates import Cone, Fact, Instance, Invert, MeanOf, Multiple, Norm
+from theory.expressions.terms import (
+    Along,
+    Mean,
+    Named,
+    Scalar,
+    Time,
+    Value,
+    Vector,
+    norm2,
+    substitute,
+)
+from theory.library import _angles as angles
+from theory.library import _pl as pl
+from theory.library import sam_pl_linear as published
+from theory.library._convex import CONVEX_SAMPLES, between
+from theory.notation import beta, f, f_b, mu, step_size, stretch, x, x_0
+from theory.statements import (
+    Assumption,
+    Attribution,
+    Condition,
+    Hypothesis,
+    Kind,
+    Lemma,
+    Quantity,
+    Rule,
+    Source,
+    Theorem,
+)
+from theory.witnesses import witness
+
+x_star, w = Named("x_star"), stretch
+after, perturbed, h, q = published.after, published.perturbed, published.h, published.q
+distance, own_loss = norm2(x - x_star), Value(f_b, x)
+z = beta * step_size
+max_step_size = 1 / beta * (1 - q**2 / (1 + 2 * q))
+share = (1 + q) * (2 - (1 + q) / (2 - z))
+
+SIGNS = pl.KNOWN | {mu: "mu > 0", w: "stretch > 0"}
+MINIMISER = minimiser("common minimiser", f_b, x_star)
+VALUE = Condition("value 0", Value(f_b, x_star).equals(ZERO), "interpolation: f_b(x*) = 0")
+GROWTH = Assumption(
+    "quadratic growth",
+    "f grows at least like (μ/2)|u - x*|²",
+    "Karimi et al. 2016: PL-half with μ implies it, x* being the nearest minimiser",
+    (Rule("growth", (u,), mu / 2 * norm2(u - x_star) <= Value(f, u)),),
+)
+GROWS: tuple[Hypothesis, ...] = (
+    GROWTH,
+    angles.MU,
+    Condition("mu <= beta", mu <= beta, "f is a mean of β-smooth losses", implicit=True),
+)
+SETTING: tuple[Hypothesis, ...] = (
+    pl.smooth_samples("descent"),
+    CONVEX_SAMPLES,
+    MINIMISER,
+    VALUE,
+    pl.BETA_POSITIVE,
+    pl.STEP,
+    pl.RADIUS,
+)
+start = substitute(distance, x, x_0)
+WORDS = (
+    "Let every f_b be convex and β-smooth, and let x* make every f_b zero. Unnormalised "
+    "stochastic SAM with the same sample in both gradients "
+)
+SOURCE = Source("this toolkit", "", Attribution.DERIVED)
+
+
+def known(tree: Scalar | int) -> Cone:
+    """A cone for a scalar whose sign shows."""
+    return positive(tree, SIGNS)
+
+
+def above_minimum(point: Vector) -> Cone:
+    """f_b(point) ≥ 0: the tangent at x*."""
+    return add(
+        Instance("convex samples", "tangent", (x_star, point)),
+        minus(Instance("common minimiser", "critical", (point - x_star,))),
+        minus(Fact("value 0")),
+    )
+
+
+#: <h, y - x*> ≥ f_b(y) + |h|²/(2β) at the perturbed point y, by the descent from x* along h.
+TOWARDS_MINIMUM = add(
+    Instance("convex samples", "tangent", (perturbed, x_star + 1 / beta * h)),
+    Instance("smooth samples", "descent", (x_star, x_star + 1 / beta * h)),
+    Multiple(1 / beta, Instance("common minimiser", "critical", (h,))),
+    Fact("value 0"),
+)
+
+
+def per_sample(decrease: Scalar, below_two: Cone, rest: Cone) -> Lemma:
+    r"""The step on one sample decreases the squared distance by $2\eta c f_b(x)$, $0 \le c \le 1$.
+
+    Args:
+        decrease: $2\eta c f_b(x)$.
+        below_two: a cone for $2 - \eta\beta$.
+        rest: a cone for $(2 - \eta\beta - c)\|g\|^2 - (1 - \eta\beta - q)^2\|g\|^2/(2 - \eta\beta)
+            + (1 - c)(2\beta f_b(x) - \|g\|^2)$.
+    """
+    slope = (1 - z - q) / (2 - z)
+    return Lemma(
+        "one sample",
+        norm2(after - x_star) <= distance - decrease,
+        times(
+            known(step_size / beta),
+            add(
+                times(known(2 * beta), add(between(x, perturbed), TOWARDS_MINIMUM)),
+                times(below_two, Norm(h - pl.g + slope * pl.g)),
+                rest,
+            ),
+        ),
+        "Convexity and smoothness of f_b between x, the perturbed point and x*; one square.",
+    )
+
+
+def contracts(factor: Scalar, gain: Cone, nonnegative: Cone) -> tuple[Lemma, ...]:
+    r"""With quadratic growth, the distance contracts by $1 - \eta c \mu$.
+
+    Args:
+        factor: $1 - \eta c \mu$.
+        gain: a cone for $c$.
+        nonnegative: a cone for the factor.
+    """
+    growth = Instance("quadratic growth", "growth", (x,))
+    return (
+        Lemma(
+            "one step",
+            Mean(norm2(after - x_star)) <= factor * distance,
+            add(MeanOf(Fact("one sample")), times(known(2 * step_size), gain, growth)),
+            "Average over the samples; the loss grows with the distance.",
+        ),
+        Lemma("the factor is non-negative", factor >= ZERO, nonnegative, "μ ≤ β."),
+        Lemma(
+            "rate",
+            Along(distance, Time()) <= factor ** Time() * start,
+            geometric_decay(distance, Fact("the factor is non-negative"), "one step"),
+            "Induction on t by the tower rule.",
+        ),
+    )
+
+
+SHORT = Condition("short steps", step_size <= max_step_size)
+BELOW_TWO = add(number(1), times(known(beta), Fact("short steps")), known(q**2 / (1 + 2 * q)))
+short = per_sample(
+    2 * step_size * own_loss,
+    BELOW_TWO,
+    times(known(beta * (1 + 2 * q)), Fact("short steps"), Invert(BELOW_TWO), Norm(pl.g)),
+)
+short_factor = 1 - step_size * mu
+short_best = 1 - mu / beta * (1 - q**2 / (1 + 2 * q))
+DIVISORS = (known(beta), known(1 + 2 * q), BELOW_TWO)
+
+DISTANCE = Theorem(
+    id="sam-distance",
+    title="SAM on convex samples never moves away from a common minimiser",
+    statement=(
+        WORDS + "and step size η ≤ (1/β)(1 - β²ρ²/(1 + 2βρ)), so βρ ≤ 1 + √2, satisfies "
+        "E|x⁺ - x*|² ≤ |x - x*|² - 2ηf(x), hence E|x_t - x*|² ≤ |x_0 - x*|². "
+        "No PL condition is needed."
+    ),
+    source=SOURCE,
+    kind=Kind.UPPER_BOUND,
+    dynamics=published.dynamics,
+    hypotheses=(*SETTING, SHORT),
+    divisors=DIVISORS,
+    proof=(
+        short,
+        Lemma(
+            "one step",
+            Mean(norm2(after - x_star)) <= distance - 2 * step_size * pl.loss,
+            MeanOf(Fact("one sample")),
+            "Average over the samples.",
+        ),
+        Lemma(
+            "no step away",
+            Mean(norm2(after - x_star)) <= distance,
+            add(Fact("one step"), times(known(2 * step_size), MeanOf(above_minimum(x)))),
+            "The loss is non-negative.",
+        ),
+        Lemma(
+            "bounded",
+            Along(distance, Time()) <= start,
+            geometric_decay(distance, number(1), "no step away"),
+            "Induction on t by the tower rule.",
+        ),
+    ),
+    conclusion=("one step", "bounded"),
+    witness=witness(
+        {"beta": 4, "step_size": "1/8", "radius": "1/4"}, {"x_star": [0, 0]}, pl.SAMPLES
+    ),
+    quantities=(Quantity("max_step_size", max_step_size, "largest admissible step size"),),
+    findings=(
+        "The radius is of order 1/β whatever the conditioning, while a rate for the loss "
+        "(sam-pl-convex) shrinks it with √(μ/β).",
+        "Summed over t: at a fixed step size the mean of E f(x_0), ..., E f(x_{t-1}) is at most "
+        "|x_0 - x*|²/(2ηt).",
+    ),
+)
+LINEAR = Theorem(
+    id="sam-distance-linear",
+    title="SAM contracts the distance at a rate linear in μ/β, at a radius of order 1/β",
+    statement=(
+        WORDS + "and step size η ≤ (1/β)(1 - β²ρ²/(1 + 2βρ)) satisfies, if f(u) ≥ (μ/2)|u - x*|², "
+        "E|x⁺ - x*|² ≤ (1 - ημ)|x - x*|² and the corresponding linear rate; the largest step size "
+        "is the best, with factor 1 - (μ/β)(1 - β²ρ²/(1 + 2βρ)). The space may be any that the "
+        "iterates stay in, such as the range of the gradients around x_0."
+    ),
+    source=SOURCE,
+    kind=Kind.UPPER_BOUND,
+    dynamics=published.dynamics,
+    hypotheses=(*SETTING, *GROWS, SHORT),
+    divisors=DIVISORS,
+    proof=(
+        short,
+        *contracts(
+            short_factor,
+            number(1),
+            add(
+                times(Invert(known(beta)), Fact("mu <= beta")),
+                times(
+                    known(mu / beta),
+                    add(times(known(beta), Fact("short steps")), known(q**2 / (1 + 2 * q))),
+                ),
+            ),
+        ),
+        Lemma(
+            "the best step size",
+            short_best <= short_factor,
+            times(known(mu), Fact("short steps")),
+            "The factor decreases in η.",
+        ),
+        Lemma(
+            "the best factor",
+            substitute(short_factor, step_size, max_step_size).equals(short_best),
+            NOTHING,
+            "Insert the largest step size.",
+        ),
+    ),
+    conclusion=("one step", "rate", "the best step size", "the best factor"),
+    witness=witness(
+        {"beta": 4, "mu": 1, "step_size": "1/8", "radius": "1/4"}, {"x_star": [0, 0]}, pl.SAMPLES
+    ),
+    quantities=(
+        Quantity("factor", short_factor, "one-step contraction of the squared distance"),
+        Quantity("best_step_size", max_step_size, "step size with the smallest factor"),
+        Quantity("best_factor", short_best, "the smallest factor"),
+    ),
+    findings=(
+        "The loss contracts at a rate quadratic in μ/β (sam-pl-linear-optimal); the distance at a "
+        "linear one.",
+        "Attained at ρ = 0, η = 1/β by samples with curvature β or 0; for ρ > 0 it agrees with "
+        "performance estimation as μ/β tends to 0.",
+    ),
+)
+THEOREMS = (DISTANCE, LINEAR)

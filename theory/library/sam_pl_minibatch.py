@@ -1,0 +1,129 @@
+"""Mini-batch SAM under interpolation and PL: two angles, one of them narrowed by the batch."""
+
+from __future__ import annotations
+
+from theory.assumptions import ZERO, polyak_lojasiewicz
+from theory.building import add, positive, times
+from theory.certificates import ZERO as NOTHING
+from theory.certificates import Fact, Instance, Invert, MeanOf
+from theory.expressions.terms import Mean, norm2, scalar, substitute
+from theory.library import _angles as angles
+from theory.library import _minibatch as batch
+from theory.library import _pl as pl
+from theory.library import sam_pl_linear as published
+from theory.library import sam_pl_optimal as single
+from theory.notation import L, beta, f, mu, p, step_size, x
+from theory.statements import Attribution, Condition, Kind, Lemma, Quantity, Source, Theorem
+from theory.witnesses import witness
+
+q = published.q
+spread = p * beta + (1 - p) * L
+max_step_size = 2 * mu / (spread * L)
+#: The spread is at least μ.
+positive_spread = add(
+    batch.known(mu),
+    times(batch.known(p), Fact("L <= beta")),
+    Fact("PL <= L"),
+)
+
+method = angles.Angles(
+    spread=spread,
+    tilt=q,
+    error=published.h - pl.g,
+    after=published.after,
+    inverse_tilt=Invert(times(Fact("beta > 0"), Fact("radius >= 0"))),
+    room_of_tilt=Fact("radius range"),
+    room_of_step=times(positive(L, pl.KNOWN), Fact("spread > 0"), Fact("step range")),
+    facts={p: "p >= 0", 1 - p: "p <= 1", spread: "spread > 0"},
+)
+known = method.known
+
+THEOREM = Theorem(
+    id="sam-pl-minibatch",
+    title="Mini-batch SAM under interpolation and PL: a larger batch admits a larger radius",
+    statement=(
+        batch.WORDS + "Let every f_b be β-smooth. Unnormalised SAM with the same batch in both "
+        "gradients, β²ρ² ≤ μ/s and η ≤ 2μ/(sL), where s = pβ + (1 - p)L and μ is in convention "
+        "PL-half, satisfies E f(x⁺) ≤ (1 - μ/L + (s/L)(w + βρLη)²) f(x), where w > 0 and "
+        "sw² = μ(1 - 2Lη) + s(Lη)², and the corresponding linear rate. The best step size is "
+        "(μ/(sL))(1 - βρκ/c), with κ = √(s/μ - 1) and c = √(1 - β²ρ²); its factor is "
+        "1 - (μ/L) sin²(arcsin √(μ/s) - arcsin βρ)."
+    ),
+    source=Source("this toolkit", "batches for sam-pl-linear-optimal", Attribution.DERIVED),
+    kind=Kind.UPPER_BOUND,
+    dynamics=published.dynamics,
+    hypotheses=(
+        pl.smooth_samples("lipschitz"),
+        batch.BATCH_LAW,
+        pl.SMOOTH_MEAN,
+        pl.INTERPOLATION,
+        polyak_lojasiewicz("PL", f, mu, "half"),
+        pl.BETA_POSITIVE,
+        pl.L_POSITIVE,
+        angles.MU,
+        pl.STEP,
+        Condition("step range", step_size <= max_step_size),
+        pl.RADIUS,
+        Condition("radius range", spread * q**2 <= mu, "βρ ≤ √(μ/s)"),
+        batch.SHARE,
+        batch.SHARE_AT_MOST_1,
+        *pl.constants_ordered(mu),
+        *angles.SIGNED,
+        *method.equations,
+    ),
+    divisors=method.divisors(positive_spread),
+    proof=(
+        published.PERTURBED_GRADIENT,
+        Lemma("spread > 0", spread > ZERO, positive_spread, "μ ≤ L ≤ β."),
+        Lemma(
+            "the mean gradient",
+            norm2(pl.G) <= 2 * L * pl.loss,
+            times(
+                known(2 * L),
+                add(
+                    Instance("smooth mean", "descent", (x, x - 1 / L * pl.G)),
+                    MeanOf(Instance("interpolation", "nonnegative", (x - 1 / L * pl.G,))),
+                ),
+            ),
+            "The descent lemma for f at x - ∇f(x)/L.",
+        ),
+        Lemma(
+            "mean self-bounding",
+            Mean(norm2(pl.g)) <= 2 * spread * pl.loss,
+            add(
+                Instance("batch law", "noise", (x,)),
+                times(known(1 - p), Fact("the mean gradient")),
+            ),
+            "The noise is bounded by the loss, and so is the mean gradient.",
+        ),
+        pl.gradient_dominates(mu, 2),
+        published.DESCENT,
+        *method.contraction(),
+        *method.optimum(),
+        Lemma(
+            "batch size one",
+            substitute(method.factor, p, scalar(1)).equals(single.method.factor),
+            NOTHING,
+            "At p = 1 the factor is that of one sample.",
+        ),
+    ),
+    conclusion=(*angles.CONCLUSION, "batch size one"),
+    witness=witness(
+        {
+            **{"beta": 28, "L": 22, "mu": 16, "step_size": "7/550", "radius": "3/140"},
+            **{"p": "1/2", "width": "3/5", "cotangent": "3/4", "cosine": "4/5"},
+        },
+        {},
+        [[[16, 0], [0, 16]], [[25, 0], [0, 16]]],
+    ),
+    quantities=(
+        *method.quantities(),
+        Quantity("max_step_size", max_step_size, "largest admissible step size"),
+    ),
+    findings=(
+        "A larger batch brings the spread down from β to L, which raises the admissible radius "
+        "from √(μ/β)/β to √(μ/L)/β and the best decrement with it.",
+        "At p = 0 and ρ = 0 the decrement is μ²/L², while gradient descent has μ/L: part of the "
+        "mean gradient is counted as noise (see sgd-pl-minibatch for ρ = 0).",
+    ),
+)
