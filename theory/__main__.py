@@ -117,7 +117,8 @@ def table(verdicts: Sequence[Verdict]) -> Table:
     result = Table(
         title="Proofs, checked in exact arithmetic", title_justify="left", box=SIMPLE_HEAD
     )
-    for heading in ("theorem", "statement", "steps", *names):
+    result.add_column("theorem", no_wrap=True)
+    for heading in ("statement", "steps", *names):
         result.add_column(heading, overflow="fold")
     for v in verdicts:
         opinions = [
@@ -186,17 +187,17 @@ def run_explain(arguments: argparse.Namespace) -> int:
 def run_list(out: Console) -> int:
     """The command `list`."""
     result = Table(title="The library", title_justify="left", box=SIMPLE_HEAD)
-    for heading in ("id", "recorded as", "kind", "statement", "source"):
-        result.add_column(heading, overflow="fold")
+    result.add_column("id", no_wrap=True)
+    result.add_column("recorded as")
+    result.add_column("statement and source", overflow="fold")
     for theorem in find([]):
-        source = f"{theorem.source.reference} ({theorem.source.attribution.value})"
-        status = theorem.expected.value
-        recorded = f"[{COLOURS[status]}]{status}[/]"
+        source, status = theorem.source, theorem.expected.value
+        lines = [escape(theorem.title)]
         if theorem.repaired_by:
-            recorded += f"; true: {escape(theorem.repaired_by)}"
-        result.add_row(
-            theorem.id, recorded, theorem.kind.value, escape(theorem.title), escape(source)
-        )
+            lines.append(f"what is true: {escape(theorem.repaired_by)}")
+        origin = f"{theorem.kind.value}; {source.reference}, {source.attribution.value}"
+        lines.append(f"[dim]{escape(origin)}[/]")
+        result.add_row(theorem.id, f"[{COLOURS[status]}]{status}[/]", "\n".join(lines))
     out.print(result)
     return 0
 

@@ -18,7 +18,7 @@ from theory.assumptions import (
     strongly_convex,
 )
 from theory.export.to_json import decode, encode
-from theory.expressions.terms import Gradient, Inner, Mean, Named, Param, Value, norm2
+from theory.expressions.terms import Const, Gradient, Inner, Mean, Named, Param, Value, norm2
 from theory.library import _pl as pl
 from theory.library import sgd_pl_linear
 from theory.notation import H_b, L, beta, f, f_b, mu, radius, step_size, x
@@ -119,6 +119,12 @@ KNOWN = [
     ),
     case(
         "co-coercivity", (COCOERCIVE, L_POSITIVE), norm2(g - Gradient(f, y)), L * bregman(x, y),
+    ),
+    case(
+        "without a parameter",
+        (smooth("smooth", f, Const(Fraction(1)), "", ("lipschitz",)),),
+        norm2(g - Gradient(f, y)),
+        norm2(x - y),
     ),
     case(
         "strong co-coercivity",

@@ -142,5 +142,7 @@ def _qq(value: Fraction) -> Any:
 
 def factors(poly: Ring) -> tuple[Fraction, list[tuple[Ring, int]]]:
     """The rational content and the irreducible factors with multiplicities."""
+    if not poly.ring.ngens:  # sympy factors nothing in a ring without variables
+        return fraction(poly.LC), []
     content, found = poly.factor_list()
     return fraction(content), [(factor, int(times)) for factor, times in found]
