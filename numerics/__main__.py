@@ -74,7 +74,9 @@ def run_check(arguments: argparse.Namespace) -> int:
     for name in arguments.problem:
         if name not in CASES:
             raise ValueError(f"unknown problem {name!r}: choose from {', '.join(CASES)}")
-    theorems = [theory.get(name) for name in arguments.theorems] or list(theory.load().values())
+    theorems = [theory.get(name) for name in arguments.theorems] or [
+        theorem for theorem in theory.load().values() if theorem.refutation is None
+    ]
     started = time.perf_counter()
     cases = [CASES[name](device, arguments.seeds) for name in arguments.problem]
     pairs = [(case, theorem) for case in cases for theorem in theorems]

@@ -10,7 +10,19 @@ from typing import Protocol
 import torch
 
 from numerics.checks import check_count
-from numerics.confrontations.rates import confront_conventions, confront_rate
+from numerics.confrontations.catalogue import CATALOGUE, NOISY_RATES
+from numerics.confrontations.lyapunov import (
+    confront_dimension,
+    confront_growth,
+    confront_lyapunov,
+)
+from numerics.confrontations.rates import (
+    confront_batches,
+    confront_comparison,
+    confront_conventions,
+    confront_decrease,
+    confront_rate,
+)
 from numerics.confrontations.stability import (
     Site,
     confront_expansion,
@@ -18,6 +30,7 @@ from numerics.confrontations.stability import (
     confront_sharpness,
     confront_step,
 )
+from numerics.confrontations.two_points import confront_attained
 from numerics.hessians import SampleHessians
 from numerics.problems import LeastSquares
 from numerics.problems.interpolating import InterpolatingMinimum, interpolating_minimum
@@ -39,14 +52,48 @@ STABILITY: dict[str, StabilityCheck] = {
     "sam-stability-s2-sharp": confront_moment,
     "sam-stability-s3": confront_moment,
     "sam-stability-s4": confront_moment,
+    "sam-stability-s3-sharp-small": confront_moment,
+    "sam-stability-s3-attained": confront_attained,
+    "sam-stability-s3-closed-form": confront_moment,
+    "sam-stability-s3-sharp-large": confront_moment,
+    "sam-stability-s4-sharp": confront_moment,
+    "sam-stability-s4-sharp-middle": confront_moment,
+    "sam-stability-s4-sharp-large": confront_moment,
 }
-RATES = (
-    "sgd-pl-linear",
-    "sam-pl-linear",
-    "sam-pl-linear-published",
-    "sam-pl-linear-improved",
-)
-CONVENTIONS = ("pl-half-to-bare", "pl-bare-to-half")
+STABILITY |= {
+    "lyapunov-stability": confront_lyapunov,
+    "lyapunov-instability": confront_growth,
+    **{f"sgd-stability-s2-dimension-{d}": confront_dimension for d in (2, 3, 4)},
+}
+RateCheck = Callable[[Theorem, LeastSquares], Verdict]
+RATES: dict[str, RateCheck] = {
+    **dict.fromkeys(
+        (
+            "sgd-pl-linear",
+            "sgd-pl-minibatch",
+            "sam-pl-linear",
+            "sam-pl-linear-published",
+            "sam-pl-linear-improved",
+            "sam-pl-linear-optimal",
+            "sam-pl-minibatch",
+            "sam-pl-minibatch-best-step",
+            "sam-pl-convex",
+            "sam-distance-linear",
+            "sam-distance-large-radius",
+            "sam-quadratic",
+            "sam-quadratic-best-step",
+            "sam-quadratic-short-steps",
+        ),
+        confront_rate,
+    ),
+    "sam-distance": confront_decrease,
+    "sam-pl-linear-optimal-comparison": confront_comparison,
+    "sgd-batch-gradients": confront_batches,
+    "pl-half-to-bare": confront_conventions,
+    "pl-bare-to-half": confront_conventions,
+}
+STABILITY |= CATALOGUE
+RATES |= NOISY_RATES
 
 
 class Case(Protocol):
@@ -68,9 +115,7 @@ class LeastSquaresCase:
     def confront(self, theorem: Theorem) -> Verdict:
         """The verdict of the exact trajectory, or of the exact Hessians."""
         if theorem.id in RATES:
-            verdict = confront_rate(theorem, self.problem)
-        elif theorem.id in CONVENTIONS:
-            verdict = confront_conventions(theorem, self.problem)
+            verdict = RATES[theorem.id](theorem, self.problem)
         elif theorem.id in STABILITY:
             verdict = STABILITY[theorem.id](theorem, self.name, (self.site,))
         else:

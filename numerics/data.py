@@ -14,7 +14,16 @@ from torch.nn import functional
 
 from numerics.checks import check_choice, check_count
 
-__all__ = ["CLASSES", "SHA256", "Subset", "fingerprint", "load_mnist", "mnist_subset"]
+__all__ = [
+    "CLASSES",
+    "SHA256",
+    "Subset",
+    "fingerprint",
+    "load_mnist",
+    "mnist_subset",
+    "noisy_labels",
+    "standardise",
+]
 
 CLASSES = 10
 SHA256 = {
@@ -134,6 +143,33 @@ def mnist_subset(
         indices=torch.from_numpy(indices).to(device),
         fingerprint=fingerprint(inputs, chosen),
     )
+
+
+def standardise(images: np.ndarray, dtype: torch.dtype = torch.float64) -> Tensor:
+    r"""All images as rows $(p / 255 - 0.1307) / 0.3081$, shape (N, 784)."""
+    return (torch.from_numpy(images).flatten(1).to(dtype) / 255 - _MEAN) / _DEVIATION
+
+
+def noisy_labels(labels: Tensor, share: float, seed: int, classes: int = CLASSES) -> Tensor:
+    """Labels of which exactly `round(share * n)` are replaced by one of the other classes.
+
+    Args:
+        labels: shape (n,), int64.
+        share: of wrong labels, between 0 and 1.
+        seed: of which labels change, and to what; a larger share changes more of the same labels.
+        classes: how many there are.
+
+    Raises:
+        ValueError: if the share is not between 0 and 1.
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"label noise is {share}: give a share between 0 and 1")
+    generator = torch.Generator().manual_seed(check_count("seed", seed, least=0))
+    wrong = torch.randperm(len(labels), generator=generator)[: round(share * len(labels))]
+    shift = torch.randint(1, classes, (len(labels),), generator=generator)
+    noisy = labels.clone()
+    noisy[wrong] = (labels[wrong] + shift[wrong].to(labels.device)) % classes
+    return noisy
 
 
 def fingerprint(*tensors: Tensor) -> str:

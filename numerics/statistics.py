@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-__all__ = ["CONFIDENCE", "PairedRatio", "paired_ratio"]
+__all__ = ["CONFIDENCE", "Interval", "PairedRatio", "mean_interval", "paired_ratio"]
 
 CONFIDENCE = 0.95
 
@@ -54,3 +54,40 @@ def paired_ratio(values: ArrayLike, base: ArrayLike, confidence: float = CONFIDE
     interval = stats.ttest_1samp(logs, 0.0).confidence_interval(confidence)
     ratio, low, high = np.exp([logs.mean(), interval.low, interval.high])
     return PairedRatio(float(ratio), float(low), float(high), len(logs), confidence)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over seeds with its confidence interval.
+
+    Attributes:
+        mean: of the values.
+        low: the lower end of the interval.
+        high: the upper end.
+        count: how many values.
+        confidence: the level, between 0 and 1.
+    """
+
+    mean: float
+    low: float
+    high: float
+    count: int
+    confidence: float
+
+
+def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> Interval:
+    """The mean of independent values with Student's interval; of differences for paired ones.
+
+    Args:
+        values: shape (seeds,).
+        confidence: the level of the interval.
+
+    Raises:
+        ValueError: for fewer than two values, or one that is not finite.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    if sample.ndim != 1 or len(sample) < 2 or not np.isfinite(sample).all():
+        raise ValueError(f"values are {sample.tolist()}: give 2 or more finite numbers")
+    mean, spread = float(sample.mean()), float(sample.std(ddof=1)) / len(sample) ** 0.5
+    reach = float(stats.t.ppf((1 + confidence) / 2, len(sample) - 1)) * spread
+    return Interval(mean, mean - reach, mean + reach, len(sample), confidence)

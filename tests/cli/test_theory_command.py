@@ -23,7 +23,8 @@ def test_check_json_has_the_agreed_shape(capsys):
     assert document["version"] == theory.__version__
     assert [t["id"] for t in document["theorems"]] == list(theory.load())
     for entry in document["theorems"]:
-        assert entry["status"] == "proved" and entry["checkers"]["kernel"] == "proved"
+        assert entry["status"] == entry["expected"] == entry["checkers"]["kernel"]
+        assert entry["status"] == ("proved" if entry["failure"] is None else "refuted")
         assert {"title", "source", "hypotheses", "implicit_hypotheses", "seconds"} <= entry.keys()
 
 

@@ -29,7 +29,10 @@ def marked(theorem, quantity, mark):
     return substitute(theorem, old, old / mark)
 
 
-@pytest.mark.parametrize("theorem", list(theory.load().values()), ids=lambda t: t.id)
+CLAIMED = [theorem for theorem in theory.load().values() if theorem.refutation is None]
+
+
+@pytest.mark.parametrize("theorem", CLAIMED, ids=lambda t: t.id)
 def test_least_squares_is_consistent_with_every_theorem(case, theorem):
     verdict = case.confront(theorem)
     assert verdict.outcome is Outcome.CONSISTENT, verdict.reason

@@ -233,3 +233,17 @@ def test_one_bar_on_a_terminal_and_none_inside_a_run(toy_with, tmp_path):
     assert b"toy" in shown
     assert b"3/3" in shown
     assert told.read_text() == "False"
+
+
+def test_figures_of_a_family_share_their_runs(toy_with, build, tmp_path):
+    first = toy_with()
+    first.write_text(first.read_text().replace("draw=draw,", 'draw=draw,\n    family="walks",'))
+    assert "computed 3 runs, reused 0" in build(first, *SERIAL)[1]
+    second = tmp_path / "toy_again.py"
+    second.write_text(first.read_text().replace('name="toy"', 'name="toy_again"'))
+    assert "computed 0 runs, reused 3" in build(second, *SERIAL)[1]
+    assert files(tmp_path)["toy.csv"] == files(tmp_path)["toy_again.csv"]
+    third = tmp_path / "other.py"
+    text = first.read_text().replace('name="toy"', 'name="other"')
+    third.write_text(text.replace(".normal(", ".uniform("))  # another compute
+    assert "computed 3 runs, reused 0" in build(third, *SERIAL)[1]

@@ -14,7 +14,17 @@ from paper_figures.tables import from_csv
 
 FIGURES = discover()
 #: Their smoke presets take more than a few seconds.
-SLOW = ("minima_moments",)
+SLOW = (
+    "best_radius",
+    "convergence_width",
+    "label_noise",
+    "minibatch_law",
+    "minima_moments",
+    "mnist_generalisation",
+    "regression_1d",
+    "stability_map",
+    "teacher_student",
+)
 BUILT = [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in FIGURES]
 
 

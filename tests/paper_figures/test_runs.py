@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -205,8 +206,8 @@ def test_jobs_must_be_positive(jobs):
 
 
 def test_unknown_executor_is_refused():
-    with pytest.raises(ValueError, match="executor 'dask://here:1' is not known: use one of"):
-        make_executor("dask://here:1", 1)
+    with pytest.raises(ValueError, match="executor 'ray://here:1' is not known: use one of"):
+        make_executor("ray://here:1", 1)
 
 
 def wait_until(condition, seconds=60.0):
@@ -240,6 +241,30 @@ def test_sigkill_loses_only_the_run_in_flight(tmp_path, toy_with, build):
     status, out, _ = build(figure, "--preset", "smoke", "--executor", "serial")
     assert status == 0
     assert "computed 1 runs, reused 2" in out
+
+
+@pytest.mark.slow
+def test_killed_three_times_it_ends_with_the_same_table(tmp_path):
+    """SIGKILL at random moments of a real figure's build; then the same command to its end."""
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    name = "linear_convergence"
+    began = time.monotonic()
+    process = start(name, whole, "--executor", "serial")
+    _, errors = process.communicate(timeout=100)
+    assert (process.returncode, errors) == (0, "")
+    duration = time.monotonic() - began
+    moments = random.Random(time.time_ns())
+    for _ in range(3):
+        process = start(name, killed, "--jobs", "2")
+        time.sleep(moments.uniform(0.0, duration))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=60)
+    process = start(name, killed, "--executor", "serial")
+    _, errors = process.communicate(timeout=100)
+    assert (process.returncode, errors) == (0, "")
+    table = f"figures/{name}.csv"
+    assert (killed / table).read_bytes() == (whole / table).read_bytes()
+    assert not list(killed.rglob("figures/*.tmp"))
 
 
 def test_workers_do_not_outlive_a_killed_parent(tmp_path, toy_with):

@@ -1,0 +1,234 @@
+"""Gradient noise that makes the loss grow: aligned noise, and coherent samples."""
+
+from __future__ import annotations
+
+from theory.assumptions import ZERO, positive_semidefinite
+from theory.building import add, times
+from theory.certificates import Fact, Instance, Invert, Multiple, Square
+from theory.expressions.terms import Inner, Mean, Named, Operator, Param, scalar, substitute
+from theory.library import _stability as st
+from theory.library._growth import with_growth
+from theory.library._stability import eta, rho, u
+from theory.library.sam_exact_threshold import surrogate
+from theory.notation import H, x
+from theory.statements import (
+    Assumption,
+    Attribution,
+    Condition,
+    Kind,
+    Lemma,
+    Quantity,
+    Rule,
+    Source,
+    Theorem,
+)
+from theory.witnesses import witness
+
+ZHOU = (
+    "Zhou, Wang, Mao, Li, Yan 2024, Sharpness-aware minimization efficiently selects flatter "
+    "minima late in training"
+)
+CHANG = (
+    "Chang, Khanna 2025, A unified stability analysis of SAM vs SGD: role of data coherence and "
+    "emergence of simplicity bias"
+)
+G, v = Operator("G"), Named("v")
+energy = Inner(x, H(x))  # twice the loss
+after = Mean(substitute(energy, x, st.linearised.step()))
+
+alignment, frobenius = Param("alignment"), Param("frobenius")
+of_step, root_rank = Param("frobenius_of_step"), Param("root_rank")
+flatness = frobenius * (1 + rho * frobenius / root_rank)
+aligned_factor = eta**2 * alignment * flatness**2
+noise = surrogate(u) - G(u)
+step, aligned = Fact("step > 0"), Fact("alignment >= 0")
+flat = times(
+    Fact("frobenius >= 0"),
+    add(
+        times(),
+        times(Fact("radius >= 0"), Fact("frobenius >= 0"), Invert(Fact("root_rank > 0"))),
+    ),
+)
+
+ALIGNED = with_growth(
+    Theorem(
+        id="sam-aligned-noise",
+        title="Aligned gradient noise lets SAM stay only where the Hessian's Frobenius norm is low",
+        statement=(
+            "Put G_b = H_b + ρH_b², G = E G_b, and let the noise be aligned: E⟨(G_b - G)u, H(G_b - "
+            "G)u⟩ ≥ ω|G|_F² ⟨u, Hu⟩ for all u. If |G|_F ≥ F(1 + ρF/√r), which holds with F = |H|_F "
+            "and r the rank of H, then the linearised SAM's loss satisfies E ℓ(x_t) ≥ "
+            "(η²ωF²(1 + ρF/√r)²)^t ℓ(x_0): stability needs F(1 + ρF/√r) ≤ 1/(η√ω)."
+        ),
+        source=Source(
+            ZHOU,
+            "linear stability under noise alignment; the alignment is stated here for SAM's own "
+            "noise",
+            Attribution.DERIVED,
+        ),
+        kind=Kind.NECESSARY,
+        dynamics=st.linearised,
+        hypotheses=(
+            positive_semidefinite("H >= 0", H, "H is positive semidefinite"),
+            Assumption(
+                "mean",
+                "G = E G_b",
+                "definition",
+                (
+                    Rule(
+                        "of products",
+                        (u, v),
+                        Inner(u, G(v)).equals(Mean(Inner(u, surrogate(v)))),
+                    ),
+                ),
+            ),
+            Assumption(
+                "alignment",
+                "the noise of SAM's gradients is aligned with the Hessian",
+                ZHOU,
+                (
+                    Rule(
+                        "at",
+                        (u,),
+                        alignment * of_step**2 * Inner(u, H(u)) <= Mean(Inner(noise, H(noise))),
+                    ),
+                ),
+            ),
+            st.RADIUS,
+            Condition("alignment >= 0", alignment >= ZERO),
+            Condition("frobenius >= 0", frobenius >= ZERO),
+            Condition("root_rank > 0", root_rank > ZERO),
+            Condition(
+                "power means",
+                flatness <= of_step,
+                "the Frobenius norm of G, by the inequality between power means",
+            ),
+        ),
+        divisors=(Fact("root_rank > 0"),),
+        proof=(
+            Lemma(
+                "flatness",
+                flatness**2 <= of_step**2,
+                times(Fact("power means"), add(Fact("power means"), flat, flat)),
+                "Square the bound on |G|_F.",
+            ),
+            Lemma(
+                "one step",
+                aligned_factor * energy <= after,
+                add(
+                    Instance("H >= 0", "psd", (x - eta * G(x),)),
+                    times(Square(eta), Instance("alignment", "at", (x,))),
+                    times(
+                        Square(eta),
+                        aligned,
+                        Fact("flatness"),
+                        Instance("H >= 0", "psd", (x,)),
+                    ),
+                    Multiple(-2 * eta, Instance("mean", "of products", (H(x), x))),
+                    Multiple(2 * eta**2, Instance("mean", "of products", (H(G(x)), x))),
+                ),
+                "The loss of the mean step is non-negative; what remains is the noise.",
+            ),
+        ),
+        conclusion=("one step",),
+        witness=witness(
+            {
+                "step_size": 1,
+                "radius": 0,
+                "alignment": 1,
+                "frobenius": "1/2",
+                "frobenius_of_step": "1/2",
+                "root_rank": 1,
+            },
+            {},
+            [[[0]], [[1]]],
+        ),
+        quantities=(
+            Quantity("flatness", flatness, "what 1/(η√ω) bounds at a stable minimum"),
+            Quantity("growth", aligned_factor, "least growth of the expected loss per step"),
+        ),
+        findings=(
+            "At ρ = 0 this is the bound |H|_F ≤ 1/(η√ω) for SGD; it decreases in ρ.",
+            "The alignment has to hold for every u: at a minimum with fewer samples than the rank "
+            "it fails for ω > 0.",
+        ),
+    ),
+    "one step",
+    energy,
+    aligned_factor,
+    times(Square(eta), aligned, flat, flat),
+)
+
+a, kappa = Param("a"), Param("kappa")
+coherent_factor = 1 - 2 * eta * a + eta**2 * kappa
+square = Mean(Inner(surrogate(u), H(surrogate(u))))
+
+COHERENT = with_growth(
+    Theorem(
+        id="sam-coherence",
+        title="Where the samples' curvatures are coherent against the sharpness, the loss diverges",
+        statement=(
+            "Put G_b = H_b + ρH_b² and let E⟨G_b u, H G_b u⟩ ≥ κ⟨u, Hu⟩ and E⟨G_b u, Hu⟩ ≤ a⟨u, "
+            "Hu⟩ for all u. For rank-one H_b = hh' and ρ = 0, κ may be the least row mean of "
+            "the coherence matrix (h_i·h_j)² and a = λ_max(H). If ηκ > 2a, the linearised SAM "
+            "diverges: E ℓ(x_t) ≥ (1 - 2ηa + η²κ)^t ℓ(x_0). With a fixed normalisation constant "
+            "c of the ascent, read ρ/c for ρ."
+        ),
+        source=Source(CHANG, "divergence by coherence; another measure", Attribution.DERIVED),
+        kind=Kind.NECESSARY,
+        dynamics=st.linearised,
+        hypotheses=(
+            Assumption(
+                "coherence",
+                "one sample's step is seen by the others",
+                "definition",
+                (Rule("at", (u,), kappa * Inner(u, H(u)) <= square),),
+            ),
+            Assumption(
+                "sharpness",
+                "no direction is sharper than a",
+                "definition",
+                (Rule("at", (u,), Mean(Inner(surrogate(u), H(u))) <= a * Inner(u, H(u))),),
+            ),
+            st.STEP,
+            Condition("coherent", 2 * a < eta * kappa),
+        ),
+        divisors=(),
+        proof=(
+            Lemma(
+                "divergence",
+                scalar(1) < coherent_factor,
+                times(step, Fact("coherent")),
+                "The factor is 1 + η(ηκ - 2a).",
+            ),
+            Lemma(
+                "one step",
+                coherent_factor * energy <= after,
+                add(
+                    times(step, step, Instance("coherence", "at", (x,))),
+                    times(step, Instance("sharpness", "at", (x,))),
+                    times(step, Instance("sharpness", "at", (x,))),
+                ),
+                "E⟨x⁺, Hx⁺⟩ = ⟨x, Hx⟩ - 2ηE⟨G_b x, Hx⟩ + η²E⟨G_b x, H G_b x⟩.",
+            ),
+        ),
+        conclusion=("divergence", "one step"),
+        witness=witness({"step_size": 3, "radius": 0, "kappa": 1, "a": 1}, {}, [[[1, 0], [0, 1]]]),
+        quantities=(
+            Quantity("growth", coherent_factor, "least growth of the expected loss per step"),
+        ),
+        findings=(
+            "Exact for orthogonal and for identical rank-one samples of equal norm: both diverge "
+            "from η|h|² = 2 on.",
+            "The published criterion uses the largest eigenvalue of a matrix of pairs of samples. "
+            "Its proof needs sums over chains of independent samples, which this language cannot "
+            "state, so it is not claimed.",
+        ),
+    ),
+    "one step",
+    energy,
+    coherent_factor,
+    add(Fact("divergence"), times()),
+)
+
+THEOREMS = (ALIGNED, COHERENT)

@@ -1,0 +1,331 @@
+"""Unnormalised SAM under PL and bounded variance: linear to a neighbourhood, then like 1/t."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from theory.algorithms import SAM
+from theory.assumptions import ZERO, polyak_lojasiewicz
+from theory.building import add, minus, number, positive, times, with_rate
+from theory.certificates import (
+    Cone,
+    Fact,
+    Instance,
+    Invert,
+    MeanOf,
+    Multiple,
+    Norm,
+    Square,
+)
+from theory.expressions.terms import (
+    Gradient,
+    Mean,
+    Named,
+    Param,
+    Scalar,
+    Value,
+    norm2,
+    substitute,
+)
+from theory.library import _pl as pl
+from theory.library import sam_pl_linear as published
+from theory.notation import L, beta, f, f_b, mu, radius, step_size, x
+from theory.statements import (
+    Assumption,
+    Attribution,
+    Condition,
+    Dynamics,
+    Kind,
+    Lemma,
+    Quantity,
+    Rule,
+    Source,
+    Theorem,
+)
+from theory.witnesses import witness
+
+PAPER = "Andriushchenko, Flammarion 2022, Towards understanding sharpness-aware minimization"
+u, y = Named("u"), Named("y")
+sigma, floor = Param("sigma"), Param("floor")
+index, level = Param("index"), Param("level")
+dynamics, after, h, q = published.dynamics, published.after, published.h, published.q
+
+margin = 1 - q**2 - 2 * L * step_size * (1 + q**2)
+factor = 1 - step_size * mu * margin
+noise = step_size / 2 * (q**2 + 2 * L * step_size * (1 + q**2)) * sigma**2
+excess = pl.loss - floor
+
+
+def known(tree: Scalar | int) -> Cone:
+    """A cone for a scalar whose sign shows."""
+    facts = {mu: "mu > 0", step_size: "step > 0", margin: "margin > 0"}
+    return positive(tree, pl.KNOWN | facts)
+
+
+VARIANCE = Assumption(
+    "bounded variance",
+    "E|∇f_b - ∇f|² ≤ σ² everywhere",
+    PAPER,
+    (
+        Rule(
+            "variance",
+            (u,),
+            Mean(norm2(Gradient(f_b, u) - Gradient(f, u))) <= sigma**2,
+        ),
+    ),
+)
+half_step = known(step_size / 2)
+perturbed_weight = known(step_size / 2 + L * step_size**2)
+#: What E|∇f_b|² costs in one step.
+gradient_weight = (step_size / 2 + L * step_size**2) * q**2 + L * step_size**2
+on_second_moment = add(times(perturbed_weight, Square(q)), known(L * step_size**2))
+variance = Instance("bounded variance", "variance", (x,))
+
+
+def decreasing(second_moment: Cone, on_gradient: Cone) -> Cone:
+    r"""A cone for a bound on $E f(x^+)$, after the steps `descent` and `perturbed gradient`.
+
+    Args:
+        second_moment: a bound on $E\|\nabla f_b(x)\|^2$.
+        on_gradient: what uses up the multiple of $\|\nabla f(x)\|^2$ that is left.
+    """
+    return add(
+        MeanOf(Fact("descent")),
+        times(half_step, MeanOf(Norm(pl.G + h - pl.g))),
+        times(known(L * step_size**2 / 2), MeanOf(Norm(2 * pl.g - h))),
+        times(perturbed_weight, MeanOf(Fact("perturbed gradient"))),
+        times(on_second_moment, second_moment),
+        on_gradient,
+    )
+
+
+one_step = Lemma(
+    "one step",
+    Mean(Value(f, after)) <= factor * pl.loss + noise,
+    decreasing(variance, times(half_step, Fact("margin > 0"), Fact("gradient dominates"))),
+    "Young's inequality with equal weights; E|∇f_b|² is |∇f|² and the variance.",
+)
+SETTING = (
+    "Let every f_b be β-smooth, f = E f_b be L-smooth and PL (convention PL-half) with minimum 0, "
+    "and E|∇f_b - ∇f|² ≤ σ²; no interpolation. "
+)
+ALWAYS = (
+    pl.smooth_samples("lipschitz"),
+    pl.SMOOTH_MEAN,
+    VARIANCE,
+    polyak_lojasiewicz("PL", f, mu, "half"),
+    pl.L_POSITIVE,
+    Condition("step > 0", step_size > ZERO),
+)
+
+NEIGHBOURHOOD = with_rate(
+    Theorem(
+        id="sam-pl-noise",
+        title="With gradient noise SAM converges linearly to a neighbourhood of the minimum value",
+        statement=(
+            SETTING + "Put q = βρ and m = 1 - q² - 2Lη(1 + q²), and let m > 0. Then unnormalised "
+            "stochastic SAM satisfies E f(x⁺) ≤ (1 - ημm) f(x) + (η/2)(q² + 2Lη(1 + q²))σ², hence "
+            "E f(x_t) - N ≤ (1 - ημm)^t (f(x_0) - N) with N = (q² + 2Lη(1 + q²))σ²/(2μm)."
+        ),
+        source=Source(
+            PAPER,
+            "convergence under PL and bounded variance; the one-step inequality",
+            Attribution.DERIVED,
+        ),
+        kind=Kind.UPPER_BOUND,
+        dynamics=dynamics,
+        hypotheses=(
+            *ALWAYS,
+            Condition("margin > 0", margin > ZERO, "step size and radius are small"),
+            Condition(
+                "floor",
+                (step_size * mu * margin * floor).equals(noise),
+                "what remains of the expected loss: the fixed point of the recursion",
+            ),
+            Condition("PL <= L", mu <= L, "fails only if f is zero", implicit=True),
+        ),
+        divisors=(),
+        proof=(
+            published.PERTURBED_GRADIENT,
+            published.DESCENT,
+            pl.gradient_dominates(mu, 2),
+            one_step,
+            Lemma(
+                "the factor is non-negative",
+                factor >= ZERO,
+                add(
+                    times(
+                        number(Fraction(1, 2)),
+                        add(
+                            number(1),
+                            known(margin),
+                            times(Square(q), known(1 + 2 * L * step_size)),
+                        ),
+                    ),
+                    times(Fact("PL <= L"), known(step_size * margin)),
+                    times(
+                        known(L * step_size),
+                        add(Square(q), times(known(2 * L * step_size), add(number(1), Square(q)))),
+                    ),
+                ),
+                "μ ≤ L, m ≤ 1, and 2Lη ≤ 1 because m > 0.",
+            ),
+            Lemma(
+                "excess",
+                Mean(substitute(excess, x, after)) <= factor * excess,
+                add(Fact("one step"), minus(Fact("floor"))),
+                "The neighbourhood N is the fixed point of the recursion: N = (1 - ημm)N + noise.",
+            ),
+        ),
+        conclusion=("one step",),
+        witness=witness(
+            {
+                "beta": 1,
+                "L": 1,
+                "mu": 1,
+                "step_size": "1/4",
+                "radius": "1/4",
+                "sigma": 1,
+                "floor": "19/26",
+            },
+            {},
+            [[[1]]],
+        ),
+        quantities=(
+            Quantity("factor", factor, "one-step contraction of the expected loss, but for noise"),
+            Quantity("noise", noise, "what the noise adds in one step"),
+            Quantity("floor", floor, "what remains of the expected loss"),
+        ),
+        findings=(
+            "The neighbourhood does not vanish with η at a fixed radius: q²σ²/(2μ(1 - q²)) "
+            "remains. With ρ² of the order of η/β both parts are of order η.",
+        ),
+    ),
+    "excess",
+    excess,
+    factor,
+    Fact("the factor is non-negative"),
+)
+
+noise_cap = Fraction(13, 8) * beta * step_size**2 * sigma**2
+at_least_two = add(Fact("index >= 2"), number(2))
+squared, following = times(at_least_two, at_least_two), add(at_least_two, number(1))
+flatter, room = Fact("L <= beta"), Fact("step range")  # β - L, 1 - 8βη
+level_cone = times(Invert(known(mu**2)), add(Fact("level"), times(known(26 * beta), Square(sigma))))
+
+HORIZON = Theorem(
+    id="sam-pl-noise-horizon",
+    title="With decreasing steps and radii the expected loss of SAM falls like 1/t",
+    statement=(
+        SETTING + "At index k take η = 4/(μk) ≤ 1/(8β) and ρ² = η/β. If k f(y) ≤ D with D ≥ "
+        "26βσ²/μ², then a step of unnormalised SAM gives E f(y⁺) ≤ D/(k + 1): by induction over k, "
+        "E f(x_k) ≤ D/k, with D large enough for the start as well."
+    ),
+    source=Source(
+        PAPER, "O(1/T) under PL with decreasing step size and radius", Attribution.RECONSTRUCTED
+    ),
+    kind=Kind.UPPER_BOUND,
+    dynamics=Dynamics(SAM, f, y),
+    hypotheses=(
+        *ALWAYS,
+        pl.BETA_POSITIVE,
+        Condition("mu > 0", mu > ZERO),
+        Condition("L <= beta", beta >= L, "f is a mean of β-smooth losses", implicit=True),
+        Condition("index >= 2", index >= 2),
+        Condition("step", (step_size * mu * index).equals(4)),
+        Condition("step range", 8 * step_size * beta <= 1),
+        Condition("radius", (beta * radius**2).equals(step_size)),
+        Condition("level", 26 * beta * sigma**2 <= mu**2 * level),
+        Condition("so far", index * Value(f, y) <= level),
+    ),
+    divisors=(
+        following,
+        times(number(2), at_least_two),
+        times(number(8), known(mu**2), squared),
+    ),
+    proof=(
+        Lemma(
+            "half a margin",
+            Fraction(1, 2) <= margin,
+            add(
+                number(Fraction(3, 32)),
+                times(number(Fraction(1, 32)), room, add(number(13), known(8 * beta * step_size))),
+                times(flatter, known(2 * step_size * (1 + beta * step_size))),
+                Multiple(beta * (1 + 2 * L * step_size), Fact("radius")),
+            ),
+            "q² = βη ≤ 1/8 and L ≤ β.",
+        ),
+        Lemma(
+            "noise",
+            noise <= noise_cap,
+            add(
+                times(
+                    Square(step_size * sigma),
+                    add(
+                        times(flatter, known(1 + beta * step_size)),
+                        times(number(Fraction(1, 8)), known(beta), room),
+                    ),
+                ),
+                Multiple(step_size / 2 * sigma**2 * beta * (1 + 2 * L * step_size), Fact("radius")),
+            ),
+            "q² = βη ≤ 1/8 and L ≤ β.",
+        ),
+        *substitute(
+            (published.PERTURBED_GRADIENT, published.DESCENT, pl.gradient_dominates(mu, 2)), x, y
+        ),
+        Lemma(
+            "decrease",
+            Mean(Value(f, substitute(after, x, y)))
+            <= (1 - step_size * mu / 2) * Value(f, y) + noise,
+            substitute(
+                decreasing(
+                    variance,
+                    add(
+                        times(known(step_size / 4), Fact("gradient dominates")),
+                        times(known(step_size / 2), Fact("half a margin"), Norm(pl.G)),
+                    ),
+                ),
+                x,
+                y,
+            ),
+            "As in sam-pl-noise, with m ≥ 1/2.",
+        ),
+        Lemma(
+            "next index",
+            Mean(Value(f, substitute(after, x, y))) <= level / (index + 1),
+            add(
+                Fact("decrease"),
+                Fact("noise"),
+                times(level_cone, Invert(times(squared, following))),
+                times(Fact("index >= 2"), Invert(squared), Fact("so far")),
+                times(Invert(times(known(mu**2), squared)), Fact("level")),
+                Multiple(
+                    13 * beta * sigma**2 * (4 + step_size * mu * index) / (8 * mu**2 * index**2)
+                    - Value(f, y) / (2 * index),
+                    Fact("step"),
+                ),
+            ),
+            "(1 - 2/k) D/k + D/k² = (k - 1)D/k² ≤ D/(k + 1).",
+        ),
+    ),
+    conclusion=("next index",),
+    quantities=(
+        Quantity("next_level", level / (index + 1), "bound on the expected loss after the step"),
+    ),
+    witness=witness(
+        {
+            "beta": 1,
+            "L": 1,
+            "mu": 1,
+            "step_size": "1/9",
+            "radius": "1/3",
+            "sigma": 1,
+            "index": 36,
+            "level": 26,
+        },
+        {"y": [1]},
+        [[[1]]],
+    ),
+)
+
+THEOREMS = (NEIGHBOURHOOD, HORIZON)

@@ -1,0 +1,263 @@
+"""Normalised SAM's 2-cycle on quadratics: amplitude, stability, and what does not converge."""
+
+from __future__ import annotations
+
+from theory.assumptions import ZERO
+from theory.building import UNPROVED, add, times
+from theory.certificates import ZERO as NOTHING
+from theory.certificates import Fact, Instance, Invert, Multiple
+from theory.expressions.terms import Inner, Named, Param, Vector, norm2, scalar, substitute
+from theory.library import _quadratic as qd
+from theory.library._quadratic import a, c, eta, g, known, rho, u, v, y
+from theory.notation import H, beta, mu
+from theory.statements import (
+    Attribution,
+    Condition,
+    Kind,
+    Lemma,
+    Quantity,
+    Source,
+    Status,
+    Theorem,
+)
+from theory.witnesses import witness
+
+BARTLETT = (
+    "Bartlett, Long, Bousquet 2023, The dynamics of sharpness-aware minimization: bouncing across "
+    "ravines and drifting towards wide minima"
+)
+SI = "Si, Yun 2023, Practical sharpness-aware minimization cannot converge all the way to optima"
+EIGENVECTOR = qd.eigenvector("eigenvector", v, a)
+UNIT = Condition("v is a unit vector", norm2(v).equals(1))
+
+amplitude = eta * rho * a / (2 - eta * a)
+size = times(known(eta), Fact("radius > 0"), known(a), Invert(known(2 - eta * a)))
+start = c * v
+after = qd.normalized_step(start, c * a)
+back = qd.normalized_step(scalar(-1) * start, c * a)
+
+CYCLE = Theorem(
+    id="sam-two-cycle",
+    title="Normalised SAM's 2-cycle along an eigenvector has amplitude ηρa/(2 - ηa)",
+    statement=(
+        "Let v be a unit eigenvector of H with eigenvalue a > 0 and 0 < ηa < 2. From cv, c > 0, "
+        "normalised SAM with the full gradient moves to -cv + (2 - ηa)(c - c*)v with c* = "
+        "ηρa/(2 - ηa), and symmetrically from -cv. So c*v, -c*v is a 2-cycle for every ρ > 0, "
+        "and no other cv is sent to its mirror image."
+    ),
+    source=Source(BARTLETT, "the cycle on a convex quadratic", Attribution.RECONSTRUCTED),
+    kind=Kind.IDENTITY,
+    hypotheses=(
+        EIGENVECTOR,
+        UNIT,
+        qd.STEP,
+        qd.RADIUS_POSITIVE,
+        qd.CURVED,
+        Condition("c > 0", c > ZERO),
+        qd.BELOW_GD,
+    ),
+    divisors=(times(Fact("c > 0"), known(a)), known(2 - eta * a), times(size, known(a))),
+    proof=(
+        Lemma(
+            "gradient norm",
+            norm2(H(start)).equals((c * a) ** 2),
+            add(
+                Multiple(c**2, Instance("eigenvector", "eigen", (H(v),))),
+                Multiple(c**2 * a, Instance("eigenvector", "eigen", (v,))),
+                Multiple((c * a) ** 2, Fact("v is a unit vector")),
+            ),
+            "The gradient at cv is cav: the ascent step of the next lines is normalised.",
+        ),
+        Lemma(
+            "next point",
+            Inner(u, after).equals(((2 - eta * a) * (c - amplitude) - c) * Inner(u, v)),
+            Multiple(c, qd.eigen_step("eigenvector", a, u, rho / (c * a))),
+            "A step from cv, tested with an arbitrary vector u.",
+        ),
+        Lemma(
+            "symmetry",
+            Inner(u, back).equals(-Inner(u, after)),
+            NOTHING,
+            "The step is odd.",
+        ),
+        Lemma(
+            "cycle",
+            Inner(u, substitute(after, c, amplitude)).equals(-amplitude * Inner(u, v)),
+            Multiple(amplitude, qd.eigen_step("eigenvector", a, u, rho / (amplitude * a))),
+            "At c = c* the step goes to the mirror image.",
+        ),
+    ),
+    conclusion=("gradient norm", "next point", "symmetry", "cycle"),
+    witness=witness({"step_size": 1, "radius": 1, "a": 1, "c": 3}, {"v": [1]}, [[[1]]]),
+    quantities=(Quantity("amplitude", amplitude, "c*: distance of the cycle from the minimum"),),
+)
+
+w, b = Named("w"), Param("b")
+scale = rho / (amplitude * a)
+linearised: Vector = qd.FULL_BATCH.step(w, eta, scale, H)
+factor = 1 - eta * b - (2 - eta * a) * b**2 / a**2
+flatter, curved = Fact("b < a"), Fact("b > 0")
+gain = times(curved, add(known(eta), times(known(2 - eta * a), curved, Invert(known(a**2)))))
+room = times(flatter, add(known(2 * a), times(known(2 - eta * a), curved)), Invert(known(a**2)))
+
+STABILITY = Theorem(
+    id="sam-two-cycle-stability",
+    title="The 2-cycle along the top eigenvector is locally stable",
+    statement=(
+        "Let c* = ηρa/(2 - ηa) be the amplitude of the cycle along v, 0 < ηa < 2. Along v a "
+        "deviation c - c* becomes -(1 - ηa)(c - c*), and (1 - ηa)² < 1. Along another eigenvector "
+        "w with eigenvalue b the gradient's norm is stationary to first order and the linearised "
+        "step multiplies by F = 1 - ηb - (2 - ηa)b²/a², with 1 + F = (a - b)(2a + (2 - ηa)b)/a²; "
+        "so F² < 1 for 0 < b < a."
+    ),
+    source=Source(BARTLETT, "convergence to the cycle; local part", Attribution.DERIVED),
+    kind=Kind.IDENTITY,
+    hypotheses=(
+        EIGENVECTOR,
+        UNIT,
+        qd.eigenvector("other eigenvector", w, b),
+        Condition("w is orthogonal to v", Inner(v, w).equals(0)),
+        qd.STEP,
+        qd.RADIUS_POSITIVE,
+        qd.CURVED,
+        qd.BELOW_GD,
+        Condition("c > 0", c > ZERO),
+        Condition("b > 0", b > ZERO),
+        Condition("b < a", b < a),
+    ),
+    divisors=(
+        times(Fact("c > 0"), known(a)),
+        known(2 - eta * a),
+        times(size, known(a)),
+        known(a**2),
+    ),
+    proof=(
+        Lemma(
+            "deviation along v",
+            Inner(u, after).equals(-(amplitude - (1 - eta * a) * (c - amplitude)) * Inner(u, v)),
+            Multiple(c, qd.eigen_step("eigenvector", a, u, rho / (c * a))),
+            "From cv to the mirror image of c* - (1 - ηa)(c - c*).",
+        ),
+        Lemma(
+            "contraction along v",
+            (1 - eta * a) ** 2 < scalar(1),
+            known(eta * a * (2 - eta * a)),
+            "1 - (1 - ηa)² = ηa(2 - ηa).",
+        ),
+        Lemma(
+            "the norm is stationary",
+            norm2(H(start + w)).equals((c * a) ** 2 + norm2(H(w))),
+            add(
+                Multiple(c**2, Instance("eigenvector", "eigen", (H(v),))),
+                Multiple(c**2 * a, Instance("eigenvector", "eigen", (v,))),
+                Multiple((c * a) ** 2, Fact("v is a unit vector")),
+                Multiple(2 * c, Instance("eigenvector", "eigen", (H(w),))),
+                Multiple(2 * c * a, Instance("eigenvector", "eigen", (w,))),
+                Multiple(2 * c * a**2, Fact("w is orthogonal to v")),
+            ),
+            "No term of first order in w: the ascent factor is ρ/(c*a) to first order.",
+        ),
+        Lemma(
+            "linearised step",
+            Inner(u, linearised).equals(factor * Inner(u, w)),
+            qd.eigen_step("other eigenvector", b, u, scale),
+            "ρ/(c*a) = (2 - ηa)/(ηa²).",
+        ),
+        Lemma(
+            "who is flatter",
+            (1 + factor).equals((a - b) * (2 * a + (2 - eta * a) * b) / a**2),
+            NOTHING,
+            "The sign of a - b decides.",
+        ),
+        Lemma(
+            "contraction across",
+            factor**2 < scalar(1),
+            times(gain, room),
+            "(1 - F)(1 + F) > 0.",
+        ),
+    ),
+    conclusion=(
+        "deviation along v",
+        "contraction along v",
+        "the norm is stationary",
+        "linearised step",
+        "who is flatter",
+        "contraction across",
+    ),
+    witness=witness(
+        {"step_size": "1/2", "radius": 1, "a": 2, "b": 1, "c": 1},
+        {"v": [1, 0], "w": [0, 1]},
+        [[[2, 0], [0, 1]]],
+    ),
+    quantities=(
+        Quantity("amplitude", amplitude, "c*: distance of the cycle from the minimum"),
+        Quantity("growth_across", factor, "F: what a step multiplies a deviation along w by"),
+    ),
+    findings=(
+        "The identity for 1 + F does not use b < a: for b > a it says F < -1, so cycles along "
+        "other eigenvectors than the top one are unstable.",
+        "F does not depend on ρ: how fast the iterates align with the top eigenvector is set by "
+        "η and the ratio of the curvatures alone.",
+        "That every trajectory from a generic start ends in this cycle is the published theorem; "
+        "here its local part is proved, and the global one is only simulated.",
+    ),
+)
+
+g_next = Param("next_gradient_norm")
+one = qd.normalized_step(y, g)
+two = qd.normalized_step(one, g_next)
+
+CONVERGENCE = Theorem(
+    id="sam-normalized-converges",
+    title="Normalised SAM with a constant radius converges on strongly convex quadratics",
+    statement=(
+        "The claim: if μ|u|² ≤ ⟨u, Hu⟩ and |Hu| ≤ β|u| with μ > 0 and η ≤ 1/β, then normalised SAM "
+        "with the full gradient comes to the minimum 0 from everywhere. Then no other point could "
+        "be revisited after two steps: y⁺⁺ ≠ y for every y ≠ 0. One is."
+    ),
+    source=Source(SI, "constant radius, constant step size", Attribution.RECONSTRUCTED),
+    kind=Kind.UPPER_BOUND,
+    hypotheses=(
+        qd.strongly_convex(mu),
+        qd.bounded(beta),
+        Condition("mu > 0", mu > ZERO),
+        qd.STEP,
+        Condition("step range", eta * beta <= 1),
+        qd.RADIUS_POSITIVE,
+        Condition("away from the minimum", norm2(y) > ZERO),
+        Condition("gradient", (g**2).equals(norm2(H(y))), "the gradient's norm at y"),
+        qd.MOVING,
+        Condition("next gradient", (g_next**2).equals(norm2(H(one))), "the same at y⁺"),
+        Condition("next_gradient_norm > 0", g_next > ZERO),
+    ),
+    divisors=(known(g), Fact("next_gradient_norm > 0")),
+    proof=(
+        Lemma(
+            "not revisited",
+            norm2(two - y) > ZERO,
+            UNPROVED,
+            "False: on f(y) = y²/2 with η = 1/2 and ρ = 3 the step goes from 1 to -1 and back.",
+        ),
+    ),
+    conclusion=("not revisited",),
+    refutation=witness(
+        {
+            "mu": 1,
+            "beta": 1,
+            "step_size": "1/2",
+            "radius": 3,
+            "gradient_norm": 1,
+            "next_gradient_norm": 1,
+        },
+        {"y": [1]},
+        [[[1]]],
+    ),
+    repaired_by="sam-two-cycle",
+    expected=Status.REFUTED,
+    findings=(
+        "The cycle exists for every ρ > 0 and every 0 < η < 2/a, so no tuning of constants "
+        "helps; the neighbourhood is of order ηρ (sam-normalized-bounded).",
+    ),
+)
+
+THEOREMS = (CYCLE, STABILITY, CONVERGENCE)

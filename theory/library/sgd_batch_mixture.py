@@ -1,0 +1,171 @@
+"""The exact second moment of a mini-batch step is a mixture; larger batches are more stable."""
+
+from __future__ import annotations
+
+from theory.assumptions import ZERO, positive_semidefinite
+from theory.building import add, number, times, with_rate
+from theory.certificates import (
+    Fact,
+    Instance,
+    Invert,
+    MeanOf,
+    Multiple,
+    Square,
+)
+from theory.expressions.terms import Inner, Mean, Operator, Param, Scalar, Vector, scalar
+from theory.library import _batches as batches
+from theory.library._batches import K_b, X, batch_size, u, v
+from theory.notation import H, H_b, p, step_size, x
+from theory.statements import (
+    Assumption,
+    Attribution,
+    Condition,
+    Kind,
+    Lemma,
+    Quantity,
+    Rule,
+    Source,
+    Theorem,
+)
+from theory.witnesses import witness
+
+PAPER = "Mulayoff, Michaeli 2024, Exact mean square linear stability analysis for SGD"
+smaller, q = Param("smaller_batch"), Param("q")
+
+
+def stepped(operator: Operator, left: Vector, right: Vector) -> Scalar:
+    """<(I - ηA) left, X (I - ηA) right>, averaged over whatever is random."""
+    moved = [w - step_size * operator(w) for w in (left, right)]
+    return Mean(Inner(moved[0], X(moved[1])))
+
+
+def mixture(share: Scalar, left: Vector, right: Vector) -> Scalar:
+    """The second moment of a full step taken with probability 1 - p, else a step on a sample."""
+    return (1 - share) * stepped(H, left, right) + share * stepped(H_b, left, right)
+
+
+def mixture_lemma(left: Vector, right: Vector) -> Lemma:
+    """The second moment of the mini-batch step is that of the mixture."""
+    return Lemma(
+        "mixture",
+        stepped(K_b, left, right).equals(mixture(p, left, right)),
+        add(
+            Multiple(step_size**2, Fact("second moment")),
+            batches.unbiased(-step_size, X(left), right),
+            batches.unbiased(-step_size, X(right), left),
+        ),
+        "The first moments agree, and the second ones do by the previous step.",
+    )
+
+
+IDENTITY = Theorem(
+    id="sgd-batch-mixture",
+    title="A mini-batch step has the second moment of a mixture of full and one-sample steps",
+    statement=(
+        "Batches of B out of n samples are drawn without replacement and p = (n - B)/(B(n - 1)). "
+        "For every symmetric X, E K_b X K_b = (1 - p) H X H + p E H_b X H_b, where K_b is the "
+        "batch's Hessian. So SGD with batches has exactly the second moments of the process that "
+        "takes a full step with probability 1 - p and a step on one sample with probability p."
+    ),
+    source=Source(PAPER, "the second-moment map of mini-batches", Attribution.RECONSTRUCTED),
+    kind=Kind.IDENTITY,
+    dynamics=batches.dynamics,
+    hypotheses=(
+        batches.without_replacement(test=True),
+        batches.MANY,
+        batches.SIZE,
+        batches.SHARE,
+    ),
+    divisors=(batches.BATCH_DIVISOR,),
+    proof=(batches.second_moment(v, u, test=True), mixture_lemma(v, u)),
+    conclusion=("second moment", "mixture"),
+    witness=witness(
+        {"step_size": "1/2", "n": 3, "batch_size": 2, "p": "1/4"}, {}, [[[1, 0], [0, 2]]]
+    ),
+    quantities=(
+        Quantity("noise_share", batches.noise_share(batch_size), "p: 1 at B = 1, 0 at B = n"),
+    ),
+)
+
+sizes = times(Fact("smaller_batch > 0"), Fact(batches.MANY.name))
+noise = MeanOf(Instance("X >= 0", "psd", (H_b(x) - H(x),)))
+
+MONOTONE = with_rate(
+    Theorem(
+        id="sgd-batch-monotone",
+        title="A quadratic Lyapunov function for one batch size serves every larger one",
+        statement=(
+            "If X ⪰ 0 and E⟨x⁺, X x⁺⟩ ≤ ⟨x, X x⟩ for the linearised SGD with batches of size m, "
+            "then the same X satisfies it for every batch size B ≥ m, and so E⟨x_t, X x_t⟩ ≤ "
+            "⟨x_0, X x_0⟩. In particular the largest stable step size is nondecreasing in B."
+        ),
+        source=Source(PAPER, "monotonicity in the batch size", Attribution.RECONSTRUCTED),
+        kind=Kind.SUFFICIENT,
+        dynamics=batches.dynamics,
+        hypotheses=(
+            batches.without_replacement(test=True),
+            positive_semidefinite("X >= 0", X, "X is positive semidefinite"),
+            Assumption(
+                "Lyapunov",
+                "X does not increase in the mean under batches of the smaller size",
+                "definition, by sgd-batch-mixture",
+                (Rule("at", (u,), mixture(q, u, u) <= Inner(u, X(u))),),
+            ),
+            batches.MANY,
+            batches.SIZE,
+            batches.SHARE,
+            Condition("smaller_batch > 0", smaller > ZERO),
+            batches.share_of(q, smaller),
+            Condition("smaller_batch <= batch_size", smaller <= batch_size),
+        ),
+        divisors=(batches.BATCH_DIVISOR, sizes),
+        proof=(
+            batches.second_moment(x, x, test=True),
+            mixture_lemma(x, x),
+            Lemma(
+                "less noise",
+                p <= q,
+                add(
+                    times(
+                        add(Fact(batches.MANY.name), number(1)),
+                        Fact("smaller_batch <= batch_size"),
+                        Invert(sizes),
+                        Invert(Fact(batches.SIZE.name)),
+                    ),
+                    Multiple(scalar(-1), Fact("q")),
+                    Fact("p"),
+                ),
+                "q - p = n(B - m)/(m B (n - 1)).",
+            ),
+            Lemma(
+                "one step",
+                stepped(K_b, x, x) <= 1 * Inner(x, X(x)),
+                add(
+                    Instance("Lyapunov", "at", (x,)),
+                    times(Fact("less noise"), Square(step_size), noise),
+                    Fact("mixture"),
+                ),
+                "The larger batch has less of the noise E⟨(H_b - H)x, X(H_b - H)x⟩ ≥ 0.",
+            ),
+        ),
+        conclusion=("less noise", "one step"),
+        witness=witness(
+            {
+                "step_size": "1/2",
+                "n": 4,
+                "batch_size": 2,
+                "p": "1/3",
+                "smaller_batch": 1,
+                "q": 1,
+            },
+            {},
+            [[[1, 0], [0, 2]]],
+        ),
+    ),
+    "one step",
+    Inner(x, X(x)),
+    scalar(1),
+    number(1),
+)
+
+THEOREMS = (IDENTITY, MONOTONE)

@@ -1,0 +1,85 @@
+"""Stability of SGD in the fourth moment bounds the fourth moment of the gradients."""
+
+from __future__ import annotations
+
+from theory.algorithms import SGD
+from theory.building import add, number, times
+from theory.certificates import Fact, Invert, MeanOf, Norm, Square
+from theory.expressions.terms import Mean, norm2
+from theory.library import _stability as st
+from theory.library._stability import eta, u
+from theory.notation import H, H_b, x_0
+from theory.statements import (
+    Attribution,
+    Condition,
+    Dynamics,
+    Kind,
+    Lemma,
+    Quantity,
+    Source,
+    Theorem,
+)
+from theory.witnesses import witness
+
+after = u - eta * H_b(u)
+pull = eta * H_b(u)
+bound = 16 / eta**4
+FOURTH_POWER = times(*4 * [Fact("step > 0")])
+
+THEOREM = Theorem(
+    id="sgd-fourth-moment",
+    title="Fourth-moment stability bounds the fourth moment of SGD's gradients by (2/η)⁴",
+    statement=(
+        "If along a direction u the linearised SGD does not increase the fourth moment in one "
+        "step, E|u - ηH_b u|⁴ ≤ |u|⁴, then it does not increase the second one, (E|u - ηH_b "
+        "u|²)² ≤ |u|⁴, and the gradients there satisfy E|H_b u|⁴ ≤ (2/η)⁴|u|⁴."
+    ),
+    source=Source(
+        "Ma, Ying 2021, On linear stability of SGD and input-smoothness of neural networks",
+        "higher moments, here the fourth and one step",
+        Attribution.DERIVED,
+    ),
+    kind=Kind.NECESSARY,
+    dynamics=Dynamics(SGD, H, x_0),
+    hypotheses=(
+        st.STEP,
+        Condition("fourth moment", Mean(norm2(after) ** 2) <= norm2(u) ** 2),
+    ),
+    divisors=(FOURTH_POWER,),
+    proof=(
+        Lemma(
+            "second moment",
+            Mean(norm2(after)) ** 2 <= norm2(u) ** 2,
+            add(Fact("fourth moment"), MeanOf(Square(norm2(after) - Mean(norm2(after))))),
+            "The variance of |u - ηH_b u|² is non-negative.",
+        ),
+        Lemma(
+            "parallelogram",
+            norm2(pull) ** 2 <= 8 * (norm2(u) ** 2 + norm2(after) ** 2),
+            add(
+                times(number(4), Square(norm2(u) - norm2(after))),
+                Square(norm2(u + after)),
+                times(number(2), Norm(pull), Norm(u + after)),
+            ),
+            "The parallelogram law, and |u|⁴ + |v|⁴ ≥ (|u|² + |v|²)²/2.",
+        ),
+        Lemma(
+            "gradients",
+            Mean(norm2(H_b(u)) ** 2) <= bound * norm2(u) ** 2,
+            times(
+                Invert(FOURTH_POWER),
+                add(
+                    MeanOf(Fact("parallelogram")),
+                    times(number(8), Fact("fourth moment")),
+                ),
+            ),
+            "ηH_b u is the difference of u and the next iterate.",
+        ),
+    ),
+    conclusion=("second moment", "gradients"),
+    witness=witness({"step_size": 1}, {"u": [1]}, [[[0]], [[2]]]),
+    findings=(
+        "Attained where every curvature is 2/η; half of it by curvatures 0 and 2/η, the witness.",
+    ),
+    quantities=(Quantity("bound", bound, "upper bound on E|H_b u|⁴/|u|⁴"),),
+)
