@@ -52,7 +52,9 @@ def _parser() -> argparse.ArgumentParser:
         help="folder of finished runs (%(default)s)",
     )
     build.add_argument(
-        "--executor", default="local", help=f"{' or '.join(sorted(EXECUTORS))} (%(default)s)"
+        "--executor",
+        default="local",
+        help=f"{', '.join(sorted(EXECUTORS))}, dask://HOST:PORT, slurm://PARTITION (%(default)s)",
     )
     build.add_argument("--jobs", type=int, default=default_jobs(), help="processes (%(default)s)")
     build.add_argument("--seed", type=int, nargs="+", metavar="S", help="in place of the preset's")
@@ -124,7 +126,6 @@ def _build(arguments: argparse.Namespace) -> int:
         origin: recipe.parameters(arguments.preset, arguments.seed)
         for origin, recipe in chosen.items()
     }
-    make_executor(arguments.executor, arguments.jobs).shutdown()
     for folder in (arguments.out, arguments.results):
         if folder.exists() and not folder.is_dir():
             raise ValueError(f"{folder} is not a folder: choose another --out or --results")
@@ -132,12 +133,12 @@ def _build(arguments: argparse.Namespace) -> int:
         for recipe in chosen.values():
             read_built(recipe, arguments.out)
     status = OK
-    for origin, recipe in chosen.items():
-        try:
-            if arguments.redraw:
-                built = redraw(recipe, arguments.out)
-            else:
-                with make_executor(arguments.executor, arguments.jobs) as executor:
+    with make_executor(arguments.executor, arguments.jobs) as executor:
+        for origin, recipe in chosen.items():
+            try:
+                if arguments.redraw:
+                    built = redraw(recipe, arguments.out)
+                else:
                     built = build(
                         recipe,
                         origin,
@@ -148,17 +149,18 @@ def _build(arguments: argparse.Namespace) -> int:
                         out=arguments.out,
                         force=arguments.force,
                     )
-        except Exception as error:
-            if arguments.traceback:
-                traceback.print_exc()
-            what = " ".join(f"{type(error).__name__}: {error}".split())
-            print(f"error: figure {recipe.name} failed: {what}", file=sys.stderr)
-            status = FAILED
-            continue
-        print(
-            f"{built.name}: computed {built.computed} runs, reused {built.reused}, "
-            f"{built.seconds:.1f} s -> {built.folder / built.name}.pdf, .png, .csv, .json"
-        )
+            except Exception as error:
+                if arguments.traceback:
+                    traceback.print_exc()
+                what = " ".join(f"{type(error).__name__}: {error}".split())
+                print(f"error: figure {recipe.name} failed: {what}", file=sys.stderr)
+                status = FAILED
+            else:
+                print(
+                    f"{built.name}: computed {built.computed} runs, reused {built.reused}, "
+                    f"{built.seconds:.1f} s -> {built.folder / built.name}.pdf, .png, .csv, .json",
+                    flush=True,
+                )
     return status
 
 

@@ -68,7 +68,7 @@ def build(
     runs = recipe.runs(parameters)
     version = recipe.version()
     compute = Compute(origin, version)
-    report = execute(recipe.name, version, compute, runs, store, executor, force=force)
+    report = execute(recipe.stored_under, version, compute, runs, store, executor, force=force)
     csv_text = to_csv(recipe.table(parameters, report.records))
     drawings = _draw(recipe, csv_text)
     seconds = time.perf_counter() - start

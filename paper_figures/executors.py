@@ -12,6 +12,8 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any
 
+from paper_figures.clusters import dask_executor, slurm_executor
+
 __all__ = ["EXECUTORS", "SerialExecutor", "default_jobs", "make_executor"]
 
 
@@ -42,11 +44,13 @@ def make_executor(name: str, jobs: int) -> Executor:
     name, an address for instance, is handed to it.
 
     Args:
-        name: `serial` (this process), `local` (`jobs` processes), or another key of `EXECUTORS`.
+        name: `serial` (this process), `local` (`jobs` processes), `dask` (a cluster of `jobs`
+            processes), `dask://HOST:PORT` (a running scheduler), `slurm` or
+            `slurm://PARTITION?timeout_min=240&gpus_per_node=1` (parameters of submitit).
         jobs: how many runs may be computed at the same time.
 
     Raises:
-        ValueError: if the name is not known or jobs is not positive.
+        ValueError: if the name is not known, jobs is not positive, or the back end is not there.
     """
     if jobs < 1:
         raise ValueError(f"--jobs {jobs}: give 1 or more")
@@ -89,4 +93,9 @@ def _leave_with_parent() -> None:
 
 
 #: Name -> (address, jobs) -> executor.
-EXECUTORS: dict[str, Callable[[str, int], Executor]] = {"local": _local, "serial": _serial}
+EXECUTORS: dict[str, Callable[[str, int], Executor]] = {
+    "dask": dask_executor,
+    "local": _local,
+    "serial": _serial,
+    "slurm": slurm_executor,
+}

@@ -41,6 +41,8 @@ class Recipe:
             it was computed.
         table: parameters and finished computations -> rows of one table.
         draw: the rows, as read back from the CSV -> the figure. Nothing else may enter it.
+        family: figures with the same family and the same `compute` share their finished runs; by
+            default a figure shares with none.
     """
 
     name: str
@@ -51,13 +53,20 @@ class Recipe:
     compute: Callable[[Run], Mapping[str, Any]]
     table: Callable[[Mapping[str, Any], Sequence[Record]], Sequence[Row]]
     draw: Callable[[Sequence[Row]], Figure]
+    family: str = ""
 
     def __post_init__(self) -> None:
-        if not self.name.isidentifier():
-            raise ValueError(f"figure name {self.name!r}: use letters, digits and underscores")
+        for name in (self.name, self.stored_under):
+            if not name.isidentifier():
+                raise ValueError(f"figure name {name!r}: use letters, digits and underscores")
         absent = [preset for preset in PRESETS if preset not in self.presets]
         if absent:
             raise ValueError(f"figure {self.name} has no preset {absent[0]!r}: add it")
+
+    @property
+    def stored_under(self) -> str:
+        """The name under which the runs are stored."""
+        return self.family or self.name
 
     def parameters(self, preset: str, seeds: Sequence[int] | None = None) -> dict[str, Any]:
         """The parameters of a preset, with other seeds if these are given.

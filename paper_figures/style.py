@@ -14,11 +14,22 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from theory import GD, NORMALIZED_SAM, SAM, SGD
 
-__all__ = ["BOUND", "COLUMN", "PAGE", "Look", "algorithm", "applied", "figure", "panel_title"]
+__all__ = [
+    "BOUND",
+    "COLUMN",
+    "PAGE",
+    "Look",
+    "algorithm",
+    "applied",
+    "figure",
+    "panel_title",
+    "shades",
+]
 
 #: Widths in inches of one column and of the page in the usual two-column paper.
 COLUMN, PAGE = 3.3, 6.9
@@ -98,6 +109,16 @@ def algorithm(name: str) -> Look:
     if name not in _ALGORITHMS:
         raise ValueError(f"algorithm {name!r} has no colour: add one to paper_figures/style.py")
     return _ALGORITHMS[name]
+
+
+def shades(count: int) -> list[Look]:
+    """Looks of an ordered family of curves, from light to dark."""
+    markers = "osD^v<>"
+    colors = matplotlib.colormaps["viridis_r"](np.linspace(0.15, 0.95, count))
+    return [
+        Look(to_hex(color), markers[index % len(markers)], "-")
+        for index, color in enumerate(colors)
+    ]
 
 
 @contextmanager
