@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 # Without an NVIDIA driver, pin the tested CPU build of torch.
 CONSTRAINTS ?= $(if $(shell command -v nvidia-smi 2>/dev/null),,-c constraints-cpu.txt)
 JOBS ?= 2
+# Threads that spin while another process holds their core slow small problems many times over.
+export OMP_WAIT_POLICY ?= passive
 
 .DEFAULT_GOAL := help
 .PHONY: help check test test-all soundness figures notebooks lint format clean
