@@ -9,29 +9,35 @@ from fractions import Fraction
 
 import mutants
 import pytest
-from small import P_POSITIVE, PROVED, Q_NONNEGATIVE, p, q, small, x, y
+from small import P_POSITIVE, PROVED, Q_NONNEGATIVE, f, p, q, small, x, y
 
 import theory
 from theory.__main__ import main
+from theory.algorithms import GD
 from theory.assumptions import ZERO
-from theory.building import add, number, times
+from theory.building import add, minus, number, times
 from theory.certificates import ZERO as NOTHING
 from theory.certificates import (
+    AlongOf,
     Fact,
     Induction,
+    Instance,
     Invert,
     Norm,
     PowerOf,
     Square,
+    Start,
+    Tower,
     ZeroOrPositive,
 )
 from theory.checkers import coq_checker, examine
 from theory.checkers.coq_checker import AXIOMS_OF_THE_REALS, assumptions, opinion
 from theory.export.coq_theorem import document
 from theory.export.to_coq import comment, words
-from theory.expressions.terms import Inner, Param, Time, norm2
+from theory.expressions.terms import Along, Inner, Param, Time, norm2
+from theory.notation import x_0
 from theory.obligations import problem
-from theory.statements import Condition, Lemma, Status
+from theory.statements import Assumption, Condition, Dynamics, Lemma, Rule, Status
 
 every_theorem = pytest.mark.parametrize("theorem", PROVED, ids=lambda t: t.id)
 needs_coq = pytest.mark.skipif(shutil.which("coqc") is None, reason="coqc is absent")
@@ -96,6 +102,35 @@ def test_a_claim_at_every_time_inside_a_case_split_compiles():
     late = Lemma("late", power >= ZERO, PowerOf(add(number(1), Fact("q >= 0")), Time()), "")
     split = ZeroOrPositive("q >= 0", NOTHING, times(Fact("q >= 0"), Fact("late")))
     accepted(small(q * power >= ZERO, split, Q_NONNEGATIVE, before=(late,)))
+
+
+@pytest.mark.slow
+@needs_coq
+def test_a_claim_at_every_time_that_divides_compiles():
+    after = Dynamics(GD, f, x_0).step()
+    rule = Rule("at", (x,), norm2(after) <= norm2(x))
+    at_most_one = Condition("p <= 1", p <= 1)
+    theorem = small(
+        Along(norm2(x), Time()) <= norm2(x_0) / p,
+        Induction(
+            base=add(
+                minus(Start(norm2(x))),
+                times(Invert(Fact("p > 0")), Fact("p <= 1"), Norm(x_0)),
+            ),
+            step=add(
+                Fact("induction"),
+                AlongOf(Instance("nonexpansive", "at", (x,)), Time()),
+                minus(Tower(norm2(x), Time())),
+            ),
+        ),
+        P_POSITIVE,
+        at_most_one,
+        Assumption("nonexpansive", "", "", (rule,)),
+        dynamics=Dynamics(GD, f, x_0),
+        divisors=(Fact("p > 0"),),
+    )
+    assert theory.check(theorem).status is Status.PROVED
+    accepted(theorem)
 
 
 @pytest.mark.slow

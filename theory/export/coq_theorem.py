@@ -231,7 +231,7 @@ class _Theorem:
         below = [self.divisor(poly) for poly, _ in step.claim.below]
         name = f"{self.lemmas[step.successor]}_for_all_t"
         self.inductions[step.step], self.supposed[step.step] = name, tuple(self.given.items)
-        lines = [*self.given.lines, *(f"assert (nonzero _ {known})." for known in below)]
+        lines = [*self.given.lines, *(f"pose proof (nonzero _ {known})." for known in below)]
         lines.append("intro t. induction t as [|t IH].")
         lines += [f"- refine (same_{letter} _ _ {call} _). cbn [pow]. {FIELD}" for call in calls]
         claim = f"forall t : nat, {self.words.says(step.claim, step.sign)}"
