@@ -103,6 +103,10 @@ def positive_semidefinite(name: str, operator: Operator, meaning: str) -> Assump
     )
 
 
+def _named(function: Function) -> str:
+    return f"every {function.name}_b" if function.sampled else function.name
+
+
 def convex(name: str, function: Function) -> Assumption:
     r"""Convexity: the graph lies above its tangents (subgradients, where f has kinks).
 
@@ -124,9 +128,9 @@ def strongly_convex(name: str, function: Function, constant: Scalar) -> Assumpti
     """
     below = Value(function, u) + Inner(Gradient(function, u), v - u)
     if constant == ZERO:
-        meaning, place = f"{function.name} is convex", "Definition 2.1.1"
+        meaning, place = f"{_named(function)} is convex", "Definition 2.1.1"
     else:
-        meaning, place = f"{function.name} is strongly convex", "Definition 2.1.3"
+        meaning, place = f"{_named(function)} is strongly convex", "Definition 2.1.3"
         below = below + constant / 2 * norm2(v - u)
     rule = Rule("tangent", (u, v), below <= Value(function, v))
     return Assumption(name, meaning, f"Nesterov 2004, {place}", (rule,))
@@ -145,7 +149,7 @@ def smooth_convex(name: str, function: Function, constant: Scalar) -> Assumption
     below = Value(function, u) + Inner(Gradient(function, u), v - u)
     below = below + norm2(difference) / (2 * constant)
     rule = Rule("interpolation", (u, v), below <= Value(function, v))
-    meaning = f"{function.name} is convex and its gradient is Lipschitz"
+    meaning = f"{_named(function)} is convex and its gradient is Lipschitz"
     return Assumption(name, meaning, "Nesterov 2004, Theorem 2.1.5", (rule,))
 
 
@@ -172,7 +176,7 @@ def smooth_strongly_convex(
     below = below + bend / (2 * (1 - modulus / constant))
     return Assumption(
         name,
-        f"{function.name} is strongly convex and its gradient is Lipschitz",
+        f"{_named(function)} is strongly convex and its gradient is Lipschitz",
         "Taylor, Hendrickx, Glineur 2017, Theorem 4",
         (Rule("interpolation", (u, v), below <= Value(function, v)),),
     )
@@ -193,7 +197,7 @@ def minimiser(
     }
     return Assumption(
         name,
-        f"{point.name} minimises {function.name}",
+        f"{point.name} minimises {_named(function)}",
         "definition; Fermat's rule",
         tuple(Rule(rule, (u,), consequences[rule]) for rule in rules),
     )

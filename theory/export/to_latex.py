@@ -5,6 +5,7 @@ from __future__ import annotations
 from operator import attrgetter
 
 from theory.export.instance import Value, symbols, untrue
+from theory.export.to_text import cited
 from theory.expressions.printing import to_latex
 from theory.expressions.terms import Const, Relation
 from theory.kernel import check
@@ -40,10 +41,7 @@ def article(theorem: Theorem) -> str:
         rf"\section*{{{prose(theorem.title)}}}",
         prose(f"{theorem.kind.value.capitalize()}. {theorem.statement}"),
         "",
-        prose(
-            f"Source: {theorem.source.reference}, {theorem.source.place} "
-            f"({theorem.source.attribution.value})."
-        ),
+        prose(f"Source: {cited(theorem.source)}."),
         "",
         r"\subsection*{Hypotheses}",
     ]

@@ -7,21 +7,26 @@ from operator import attrgetter
 from theory.export.instance import Value, symbols, untrue
 from theory.expressions.printing import to_text
 from theory.kernel import check
-from theory.statements import Condition, Theorem, Witness
+from theory.statements import Condition, Source, Theorem, Witness
 
 TEXT_FORM = attrgetter("text")
 
 
+def cited(source: Source) -> str:
+    """Reference, place, and how sure the link is."""
+    place = f", {source.place}" if source.place else ""
+    return f"{source.reference}{place} ({source.attribution.value})"
+
+
 def explanation(theorem: Theorem) -> str:
     """Statement, hypotheses, proof or refutation, and findings."""
-    source = theorem.source
     lines = [
         f"{theorem.id}: {theorem.title}",
         "",
         f"  {theorem.statement}",
         "",
         f"  kind      {theorem.kind.value}",
-        f"  source    {source.reference}; {source.place} ({source.attribution.value})",
+        f"  source    {cited(theorem.source)}",
         f"  algorithm {_algorithm(theorem)}",
         "",
         "Hypotheses",
