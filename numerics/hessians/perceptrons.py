@@ -84,29 +84,6 @@ class Perceptron:
         """Samples whose curvatures fit into one temporary."""
         return BUDGET // self.widest**2
 
-    def stacked_outputs(self, points: Tensor, inputs: Tensor) -> Tensor:
-        """Outputs of many networks of this architecture at once, by batched matrix products.
-
-        Args:
-            points: one flat parameter vector for each network, shape (m, d).
-            inputs: shape (m, n, h).
-
-        Returns:
-            Shape (m, n, c).
-        """
-        outputs, start = inputs, 0
-        for index, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            stop = start + weight.numel()
-            stacked = points[:, start:stop].unflatten(1, weight.shape).mT
-            if bias is None:
-                outputs, start = outputs @ stacked, stop
-            else:
-                start = stop + bias.numel()
-                outputs = torch.baddbmm(points[:, None, stop:start], outputs, stacked)
-            if index < len(self.activations):
-                outputs = self.activations[index](outputs)
-        return outputs
-
 
 def as_perceptron(model: nn.Module, dtype: torch.dtype) -> Perceptron | None:
     """Recognise `nn.Sequential` of Linear layers with elementwise activations between them.

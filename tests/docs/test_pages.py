@@ -1,0 +1,53 @@
+"""What the pages say of the library is so: ids, verdicts, links and examples."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import theory
+from theory.statements import Status
+
+PAGES = ["README.md", "docs/sharp-theory.md", "docs/catalogue.md", "docs/hessians.md"]
+LIBRARY = theory.load()
+VERDICTS = {"proved": Status.PROVED, "refuted": Status.REFUTED}
+
+
+def ids(text):
+    """What is written as the id of a theorem."""
+    return [i for i in re.findall(r"`([a-z]+(?:-[a-z0-9]+)+)`", text) if i.split("-")[0] in KINDS]
+
+
+KINDS = {name.split("-")[0] for name in LIBRARY}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_theorem_that_is_named_exists(root, page):
+    named = ids((root / page).read_text())
+    assert named or page == "docs/hessians.md"
+    assert set(named) <= set(LIBRARY)
+
+
+def test_the_verdicts_in_the_table_are_those_of_the_library(root):
+    rows = re.findall(r"^\| .* \| (\w+)\b.* \| `([\w-]+)` \|$", page(root), re.M)
+    assert len(rows) >= 8
+    for verdict, name in rows:
+        assert LIBRARY[name].expected is VERDICTS[verdict], name
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_lead_somewhere(root, name):
+    place = root / name
+    for target in re.findall(r"\]\(([^)#]+)\)", place.read_text()):
+        assert target.startswith("https://") or (place.parent / target).exists(), target
+
+
+def test_the_example_runs(root, capsys):
+    (block,) = re.findall(r"```python\n(.*?)```", page(root), re.S)
+    exec(compile(block, "docs/sharp-theory.md", "exec"), {})
+    assert "stable" in capsys.readouterr().out
+
+
+def page(root):
+    return (root / "docs" / "sharp-theory.md").read_text()
