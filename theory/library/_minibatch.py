@@ -25,6 +25,13 @@ BATCH_LAW = Assumption(
         ),
     ),
 )
+#: A batch enters only through its law, so nothing is assumed of single losses here.
+LOWEST = Assumption(
+    "interpolation",
+    "the minimum value of f is 0, that of every loss",
+    "Ma, Bassily, Belkin 2018",
+    (Rule("nonnegative", (u,), Value(f, u) >= ZERO),),
+)
 WORDS = (
     "Let f_b be the mean of a random batch of B out of n losses that are β-smooth and zero at one "
     "common point, f = E f_b L-smooth and PL, and p = (n - B)/(B(n - 1)), or 1/B for sampling with "

@@ -56,7 +56,7 @@ THEOREM = Theorem(
         pl.smooth_samples("lipschitz"),
         batch.BATCH_LAW,
         pl.SMOOTH_MEAN,
-        pl.INTERPOLATION,
+        batch.LOWEST,
         polyak_lojasiewicz("PL", f, mu, "half"),
         pl.BETA_POSITIVE,
         pl.L_POSITIVE,

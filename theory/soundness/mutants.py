@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from theory.expressions import terms as T
 from theory.expressions.lowering import lower
 from theory.statements import Assumption, Condition, Theorem
+from theory.wellformed import has
 
 PERCENT = Fraction(101, 100)
 Path = tuple[int | str, ...]
@@ -125,8 +126,9 @@ def of_hypotheses(theorem: Theorem) -> Iterator[Mutant]:
         name, fewer = hypothesis.name, put(theorem, ("hypotheses",), others)
         yield Mutant(fewer, "hypothesis", where, "dropped", hypothesis=name)
         if isinstance(hypothesis, Condition):
-            found = of_relation(hypothesis.relation)
-            yield from _changed(theorem, ("hypotheses", i, "relation"), where, found, name)
+            yield from _changed(
+                theorem, ("hypotheses", i, "relation"), where, hypothesis.relation, name
+            )
             continue
         for j, rule in enumerate(hypothesis.rules):
             where = f"hypothesis {hypothesis.name!r}, rule {rule.name!r}"
@@ -134,14 +136,14 @@ def of_hypotheses(theorem: Theorem) -> Iterator[Mutant]:
             fewer = put(theorem, ("hypotheses", i, "rules"), rest)
             yield Mutant(fewer, "hypothesis", where, "dropped", hypothesis=name)
             path: Path = ("hypotheses", i, "rules", j, "relation")
-            yield from _changed(theorem, path, where, of_relation(rule.relation), name)
+            yield from _changed(theorem, path, where, rule.relation, name)
 
 
 def _changed(
-    theorem: Theorem, path: Path, where: str, found: Iterator[tuple[str, T.Relation]], name: str
+    theorem: Theorem, path: Path, where: str, relation: T.Relation, name: str
 ) -> Iterator[Mutant]:
-    for word, mutant in found:
-        weaker = word.endswith((": strict", ": equality"))
+    for word, mutant in of_relation(relation):
+        weaker = word.endswith((": strict", ": equality")) or _averages_to(mutant, relation)
         changed = put(theorem, path, mutant)
         yield Mutant(changed, "hypothesis", where, word, hypothesis=name, weaker=weaker)
 
@@ -184,6 +186,12 @@ def says_the_same(theorem: Theorem, mutant: Theorem) -> bool:
     """Whether all relations have the same sign and exactly the same slack, as 0 * 2 and 0 * 3."""
     ours, theirs = relations(theorem), relations(mutant)
     return len(ours) == len(theirs) and all(map(_same, ours, theirs))
+
+
+def _averages_to(sampled: T.Relation, mean: T.Relation) -> bool:
+    """Whether a relation between samples has another one as its mean, and so assumes more."""
+    averaged = T.Relation(T.Mean(sampled.left), sampled.sign, T.Mean(sampled.right))
+    return has(sampled, sampled=True) and _same(averaged, mean)
 
 
 def _same(one: T.Relation, other: T.Relation) -> bool:

@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from theory.expressions import terms as T
-from theory.models import Model, failing_claims, rational, relevant
+from theory.models import Model, failing_claims, of_witness, rational, relevant
 from theory.statements import Lemma, Theorem
 from theory.witnesses import Scene, diagonal, free_vectors, instances, parameters
 
@@ -57,7 +57,7 @@ def pool(theorem: Theorem, seed: int = 0, tries: int = 6, budget: int = 200) -> 
     dynamics = () if theorem.dynamics is None else (theorem.dynamics.step(), theorem.dynamics.start)
     also = parameters((claims, dynamics))
     names = free_vectors(theorem.hypotheses)
-    found = []
+    found = [_furnished(model, (claims, dynamics), rng) for model in _witnesses(theorem)]
     for spectrum in SPECTRA:
         for attempt in range(tries):
             curvatures = tuple(diagonal(entries) for entries in spectrum)
@@ -69,6 +69,17 @@ def pool(theorem: Theorem, seed: int = 0, tries: int = 6, budget: int = 200) -> 
             if model := next(search, None):
                 found.append(_furnished(model, (claims, dynamics), rng))
     return found
+
+
+def _witnesses(theorem: Theorem) -> Iterator[Model]:
+    """The theorem's own instance, if it satisfies the hypotheses (those of a mutant may differ)."""
+    if theorem.witness is not None:
+        model = of_witness(theorem.witness)
+        try:
+            if all(model.satisfies(hypothesis) for hypothesis in theorem.hypotheses):
+                yield model
+        except (KeyError, ValueError, ZeroDivisionError):
+            return  # a strict rule, or a symbol without a value: not decided
 
 
 def _rotated(matrix: tuple[tuple[Fraction, ...], ...]) -> tuple[tuple[Fraction, ...], ...]:

@@ -81,13 +81,14 @@ class Fuzz:
     accepted: int
 
 
-def mutate(theorem: Theorem, part: int = 0, parts: int = 1) -> Mutation:
+def mutate(theorem: Theorem, part: int = 0, parts: int = 1, budget: int = 60) -> Mutation:
     """Try the mutants of a theorem on the kernel, and to refute those with a changed claim.
 
     Args:
         theorem: the theorem.
         part: which share of the mutants to try.
         parts: into how many shares they are divided.
+        budget: values of parameters to try for an instance in which a hypothesis is dropped.
     """
     places = {place.lemma.name: place for place in places_of(theorem)}
     models = refuting.pool(theorem)
@@ -108,7 +109,7 @@ def mutate(theorem: Theorem, part: int = 0, parts: int = 1) -> Mutation:
         pool = (
             models
             if mutant.kind != "hypothesis"
-            else refuting.pool(mutant.theorem, tries=3, budget=60)
+            else refuting.pool(mutant.theorem, tries=min(3, budget), budget=budget)
         )
         if refuting.counterexample(refuting.only(mutant.theorem, mutant.claim), pool) is not None:
             refuted += 1
