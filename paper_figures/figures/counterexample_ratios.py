@@ -27,6 +27,7 @@ quasi-Newton runs from random starts for each n, d and rank; the table has them 
 
 LOOK = style.algorithm(SGD.name)
 MARKERS = {2: "o", 3: "s", 4: "^"}
+DOTTED = (0, (1, 1.5))
 BOUND = "sgd-stability-s2-dimension-{}"
 PARAMETERS = {
     "samples": [2, 3, 4],
@@ -104,16 +105,18 @@ def draw(rows: Sequence[Row]) -> Figure:
         points = {**LOOK.points, "marker": MARKERS[n], "markerfacecolor": "none"}
         for linestyle, part in (
             ("-", [r for r in of_n if r["rank"] == r["dimension"]]),
-            ((0, (1, 1.5)), [r for r in of_n if r["rank"] == 1]),
+            (DOTTED, [r for r in of_n if r["rank"] == 1]),
         ):
             dimensions = [r["dimension"] for r in part]
             axes.plot(dimensions, [r["ratio"] for r in part], color=LOOK.color, linestyle=linestyle)
             exact = [r for r in part if r["certified_ratio"] is not None]
             dimensions = [r["dimension"] for r in exact]
             axes.plot(dimensions, [r["certified_ratio"] for r in exact], **points)
-        axes.plot([], [], **points | {"linestyle": "-"}, label=f"$n = {n}$")
+        axes.plot([], [], **points | {"linestyle": "none"}, label=f"$n = {n}$")
     known = {r["dimension"]: r["bound"] for r in rows if r["bound"] is not None}
-    axes.plot(list(known), list(known.values()), **style.BOUND.line, label="bound")
+    for linestyle, label in (("-", "any rank"), (DOTTED, "rank one")):
+        axes.plot([], [], color=LOOK.color, linestyle=linestyle, label=label)
+    axes.plot(list(known), list(known.values()), **style.BOUND.line, label="proved bound")
     axes.axhline(1, color="0.7", linewidth=0.8, zorder=0)
     axes.set(xlabel="dimension $d$", ylabel=r"largest $\eta^2 s_2^2$")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
