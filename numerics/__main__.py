@@ -28,6 +28,10 @@ from theory.commandline import ended
 from theory.statements import Theorem
 
 COLOURS = {Outcome.CONSISTENT: "green", Outcome.VIOLATED: "red", Outcome.INCONCLUSIVE: "yellow"}
+MARKS = {Outcome.CONSISTENT: "✓", Outcome.VIOLATED: "✗ violated", Outcome.INCONCLUSIVE: "?"}
+LEGEND = """  ✓ consistent; the number is the slack, the relative distance to the bound
+  ✗ violated: the theorem, or the measurement, is wrong
+  ? inconclusive: for the reason that is numbered"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -130,16 +134,17 @@ def show(
     problems = list(dict.fromkeys(verdict.problem for verdict in verdicts))
     title = "Theorems against measurements"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("theorem", "proof", *problems):
+    for heading in ("theorem", *problems):
         table.add_column(heading, no_wrap=True)
     cell = {(verdict.theorem, verdict.problem): verdict for verdict in verdicts}
     notes = list(dict.fromkeys(verdict.reason for verdict in verdicts if verdict.reason))
     for theorem in theorems:
         row = (describe(cell[theorem.id, problem], notes) for problem in problems)
         status = theory.check(theorem).status
-        proof = f"[{'green' if status is theorem.expected else 'red'}]{status.value}[/]"
-        table.add_row(theorem.id, proof, *row)
+        name = theorem.id if status is theorem.expected else f"[red]{theorem.id}: {status.value}[/]"
+        table.add_row(name, *row)
     out.print(table)
+    out.print(LEGEND, markup=False)
     for number, note in enumerate(notes, start=1):
         out.print(f"  {superscript(number)} {note}", markup=False)
     if comparisons:
@@ -149,18 +154,18 @@ def show(
     out.print(f"{len(verdicts)} verdicts: {said} ({seconds:.0f} s)")
     if svg is not None:
         # rich links to web fonts; the picture must not depend on the network
-        picture = re.sub(r"@font-face \{.*?\}", "", out.export_svg(title="make check"), flags=re.S)
+        picture = re.sub(
+            r"@font-face \{.*?\}", "", out.export_svg(title="python -m numerics check"), flags=re.S
+        )
         Path(svg).write_text(picture, encoding="utf-8")
 
 
 def describe(verdict: Verdict, notes: Sequence[str]) -> str:
     """One verdict in a table; its reason, if it has one, stands below the table."""
-    text = f"[{COLOURS[verdict.outcome]}]{verdict.outcome.value}[/]"
-    if verdict.reason:
-        text += superscript(notes.index(verdict.reason) + 1)
-    if verdict.worst is None:
-        return text
-    return f"{text}\n" + ("attained" if verdict.worst.attained else f"slack {verdict.slack:.0e}")
+    text = f"[{COLOURS[verdict.outcome]}]{MARKS[verdict.outcome]}[/]"
+    if verdict.worst is not None:
+        text += " attained" if verdict.worst.attained else f" {verdict.slack:.0e}"
+    return text + (superscript(notes.index(verdict.reason) + 1) if verdict.reason else "")
 
 
 def superscript(number: int) -> str:

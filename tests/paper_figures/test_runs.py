@@ -282,7 +282,7 @@ def test_interrupt_of_a_pool_resumes(tmp_path, toy_with):
     wait_until(lambda: len(list(tmp_path.glob("started-*"))) == 2)
     os.killpg(process.pid, signal.SIGINT)  # to the whole group, as the terminal does
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, errors
     assert errors == "interrupted: finished runs are kept, the same command goes on\n"
 
 
