@@ -117,7 +117,7 @@ def counterexample(theorem: Theorem, models: list[Model]) -> Model | None:
     for i, model in enumerate(models):
         try:
             fails = failing_claims(model, theorem, TIMES)
-        except (ZeroDivisionError, KeyError):
+        except (ZeroDivisionError, KeyError, ValueError):
             continue
         if fails:
             models.insert(0, models.pop(i))
@@ -151,6 +151,6 @@ def _asks_no_more(model: Model, ours: Lemma, theirs: Lemma) -> bool:
             now = replace(model, time=time)
             if np.any(now.scalar(theirs.claim.slack) < now.scalar(ours.claim.slack)):
                 return False
-    except (ZeroDivisionError, KeyError):
+    except (ZeroDivisionError, KeyError, ValueError):
         return False
     return True
