@@ -211,7 +211,9 @@ noise_cap = Fraction(13, 8) * beta * step_size**2 * sigma**2
 at_least_two = add(Fact("index >= 2"), number(2))
 squared, following = times(at_least_two, at_least_two), add(at_least_two, number(1))
 flatter, room = Fact("L <= beta"), Fact("step range")  # β - L, 1 - 8βη
-level_cone = times(Invert(known(mu**2)), add(Fact("level"), times(known(26 * beta), Square(sigma))))
+level_cone = times(
+    Invert(Fact("mu is not 0")), add(Fact("level"), times(known(26 * beta), Square(sigma)))
+)
 
 HORIZON = Theorem(
     id="sam-pl-noise-horizon",
@@ -229,7 +231,7 @@ HORIZON = Theorem(
     hypotheses=(
         *ALWAYS,
         pl.BETA_POSITIVE,
-        Condition("mu > 0", mu > ZERO),
+        Condition("mu is not 0", mu**2 > ZERO, "positive by the step size and the radius"),
         Condition("L <= beta", beta >= L, "f is a mean of β-smooth losses", implicit=True),
         Condition("index >= 2", index >= 2),
         Condition("step", (step_size * mu * index).equals(4)),
@@ -241,7 +243,7 @@ HORIZON = Theorem(
     divisors=(
         following,
         times(number(2), at_least_two),
-        times(number(8), known(mu**2), squared),
+        times(number(8), Fact("mu is not 0"), squared),
     ),
     proof=(
         Lemma(
@@ -298,7 +300,7 @@ HORIZON = Theorem(
                 Fact("noise"),
                 times(level_cone, Invert(times(squared, following))),
                 times(Fact("index >= 2"), Invert(squared), Fact("so far")),
-                times(Invert(times(known(mu**2), squared)), Fact("level")),
+                times(Invert(times(Fact("mu is not 0"), squared)), Fact("level")),
                 Multiple(
                     13 * beta * sigma**2 * (4 + step_size * mu * index) / (8 * mu**2 * index**2)
                     - Value(f, y) / (2 * index),
