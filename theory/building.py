@@ -26,6 +26,7 @@ from theory.expressions.terms import (
     Power,
     Product,
     Quotient,
+    Relation,
     Scalar,
     Sum,
     Time,
@@ -89,10 +90,10 @@ def minus(zero: Cone) -> Multiple:
 
 
 def geometric_decay(quantity: Scalar, factor: Cone, one_step: str) -> Induction:
-    r"""From $E_b\\Phi(x^+) \\le q\\,\\Phi(x)$ for all x to $E\\,\\Phi(x_t) \\le q^t \\Phi(x_0)$.
+    r"""From $E_b\Phi(x^+) \le q\,\Phi(x)$ for all x to $E\,\Phi(x_t) \le q^t \Phi(x_0)$.
 
     Args:
-        quantity: $\\Phi$, an expression in `x`.
+        quantity: $\Phi$, an expression in `x`.
         factor: a cone whose value is $q$.
         one_step: the name of the one-step lemma.
     """
@@ -121,14 +122,47 @@ def with_rate(
     Raises:
         ValueError: if the theorem runs no algorithm.
     """
+    start = _at_start(theorem, quantity)
+    claim = Along(quantity, NOW) <= factor**NOW * start
+    return _at_every_time(theorem, "rate", claim, geometric_decay(quantity, reason, one_step))
+
+
+def geometric_growth(quantity: Scalar, factor: Cone, one_step: str) -> Induction:
+    r"""From $E_b\Phi(x^+) \ge q\,\Phi(x)$ for all x to $E\,\Phi(x_t) \ge q^t \Phi(x_0)$.
+
+    Args:
+        quantity: $\Phi$, an expression in `x`.
+        factor: a cone whose value is $q$.
+        one_step: the name of the one-step lemma.
+    """
+    return Induction(
+        base=Start(quantity),
+        step=add(
+            times(factor, Fact("induction")), AlongOf(Fact(one_step), NOW), Tower(quantity, NOW)
+        ),
+    )
+
+
+def with_growth(
+    theorem: Theorem, one_step: str, quantity: Scalar, factor: Scalar, reason: Cone
+) -> Theorem:
+    r"""The theorem followed by $E\,\Phi(x_t) \ge q^t \Phi(x_0)$; arguments as in `with_rate`.
+
+    Raises:
+        ValueError: if the theorem runs no algorithm.
+    """
+    start = _at_start(theorem, quantity)
+    claim = factor**NOW * start <= Along(quantity, NOW)
+    return _at_every_time(theorem, "growth", claim, geometric_growth(quantity, reason, one_step))
+
+
+def _at_start(theorem: Theorem, quantity: Scalar) -> Scalar:
     if theorem.dynamics is None:
         raise ValueError(f"{theorem.id} runs no algorithm, so there is no iterate t")
-    rate = Lemma(
-        "rate",
-        Along(quantity, NOW) <= factor**NOW * substitute(quantity, ITERATE, theorem.dynamics.start),
-        geometric_decay(quantity, reason, one_step),
-        "Induction on t by the tower rule.",
-    )
-    return replace(
-        theorem, proof=(*theorem.proof, rate), conclusion=(*theorem.conclusion, rate.name)
-    )
+    return substitute(quantity, ITERATE, theorem.dynamics.start)
+
+
+def _at_every_time(theorem: Theorem, name: str, claim: Relation, proof: Induction) -> Theorem:
+    """The theorem with one conclusion more, by induction."""
+    lemma = Lemma(name, claim, proof, "Induction on t by the tower rule.")
+    return replace(theorem, proof=(*theorem.proof, lemma), conclusion=(*theorem.conclusion, name))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from theory.building import NOW, add, geometric_decay, number, times
-from theory.certificates import AlongOf, Fact, Induction, Instance, Start, Tower
+from theory.building import NOW, add, geometric_decay, geometric_growth, number
+from theory.certificates import AlongOf, Fact, Instance
 from theory.expressions.terms import (
     Along,
     Inner,
@@ -145,14 +145,7 @@ INSTABILITY = Theorem(
         Lemma(
             "growth of the energy",
             rate**NOW * energy(x_0) <= Along(energy(x), NOW),
-            Induction(
-                base=Start(energy(x)),
-                step=add(
-                    times(add(Fact("rate > 1"), number(1)), Fact("induction")),
-                    AlongOf(Fact("one step"), NOW),
-                    Tower(energy(x), NOW),
-                ),
-            ),
+            geometric_growth(energy(x), add(Fact("rate > 1"), number(1)), "one step"),
             "Induction on t by the tower rule.",
         ),
         Lemma(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from theory.algorithms import SAM
 from theory.assumptions import ZERO, positive_semidefinite
-from theory.building import NOW, add, minus, number, times, with_rate
+from theory.building import NOW, add, geometric_growth, minus, number, times, with_rate
 from theory.certificates import (
     Fact,
     Instance,
@@ -26,7 +26,6 @@ from theory.expressions.terms import (
     substitute,
 )
 from theory.library import _stability as st
-from theory.library._growth import geometric_growth
 from theory.library._stability import eta, rho, u
 from theory.notation import H, H_b, x, x_0
 from theory.statements import (

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from theory.assumptions import ZERO, positive_semidefinite
-from theory.building import add, times
+from theory.building import add, times, with_growth
 from theory.certificates import Fact, Instance, Invert, Multiple, Square
 from theory.expressions.terms import Inner, Mean, Named, Operator, Param, scalar, substitute
 from theory.library import _stability as st
-from theory.library._growth import with_growth
 from theory.library._stability import eta, rho, u
 from theory.library.sam_exact_threshold import surrogate
 from theory.notation import H, x
