@@ -257,14 +257,11 @@ def structured_network(
     Raises:
         ValueError: if it is demanded and does not apply.
     """
-    network = None
-    if check_choice("route", route, ROUTES) != "generic":
-        network = as_perceptron(model, dtype)
-        if network is None and route == "structured":
-            raise ValueError(
-                f"route is 'structured' and the model is a {type(model).__name__} that is not a "
-                "plain perceptron with all parameters trainable: use route='auto'"
-            )
+    if check_choice("route", route, ROUTES) == "generic":
+        return None
+    network = as_perceptron(model, dtype)
+    if network is None and route == "structured":
+        raise _no_structure(model, "plain perceptron")
     return network
 
 
@@ -274,10 +271,21 @@ def assembled_network(
     """What a dense Hessian is assembled from: a perceptron, a chain where it pays, or None.
 
     Raises:
-        ValueError: as `structured_network`.
+        ValueError: if the structured route is demanded and does not apply.
     """
-    if check_choice("route", route, ROUTES) != "generic" and as_perceptron(model, dtype) is None:
-        chain = as_chain(model, inputs, dtype)
-        if chain is not None and (chain.is_worthwhile or route == "structured"):
-            return chain
-    return structured_network(model, dtype, route)
+    if check_choice("route", route, ROUTES) == "generic":
+        return None
+    perceptron = as_perceptron(model, dtype)
+    if perceptron is not None:
+        return perceptron
+    chain = as_chain(model, inputs, dtype)
+    if route == "structured" and chain is None:
+        raise _no_structure(model, "plain perceptron or convolutional chain")
+    return chain if chain and (route == "structured" or chain.is_worthwhile) else None
+
+
+def _no_structure(model: nn.Module, wanted: str) -> ValueError:
+    return ValueError(
+        f"route is 'structured' and the model is a {type(model).__name__} that is not a {wanted} "
+        "with all parameters trainable: use route='auto'"
+    )
