@@ -145,7 +145,7 @@ def draw_gains(
         gain: the label on the right.
         transform: applied to the scores.
     """
-    fig, (left, right) = style.figure(style.PAGE, 2.5, 2)
+    fig, (left, right) = style.figure(style.PAGE, 2.7, 2)
     sizes = [row["parameters"] for row in rows]
     for axes, label in ((left, score), (right, gain)):
         name_ticks(axes.xaxis, sizes, human)
@@ -156,7 +156,7 @@ def draw_gains(
         if part[0]["gain"] is not None:
             draw_curve(right, part, "parameters", "gain", look, method, dodge=place)
     right.axhline(0, color=METHODS[SGD.name].color, lw=0.8)
-    left.legend(loc="best")
+    fig.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=len(METHODS))
     style.panel_title(left, 0, f"test set, {rows[0]['seeds']} seeds")
     style.panel_title(right, 1, "improvement by SAM, paired by seed")
     return fig

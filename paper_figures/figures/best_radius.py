@@ -68,7 +68,7 @@ def radius_rows(scale: float, records: Sequence[Record]) -> list[Row]:
 
 def draw(rows: Sequence[Row]) -> Figure:
     """Gain against radius on the left, best radius against size on the right."""
-    fig, (left, right) = style.figure(style.PAGE, 2.5, 2)
+    fig, (left, right) = style.figure(style.PAGE, 2.9, 2)
     sizes = list(dict.fromkeys(row["parameters"] for row in rows))
     shared.name_ticks(left.xaxis, [row["radius"] for row in rows], "{:g}".format)
     for place, (look, size) in enumerate(zip(style.shades(len(sizes)), sizes, strict=True)):
@@ -76,7 +76,8 @@ def draw(rows: Sequence[Row]) -> Figure:
         shared.draw_curve(left, part, "radius", "gain", look, shared.human(size), dodge=place)
     left.axhline(0, color=shared.METHODS["SGD"].color, lw=0.8)
     left.set(xlabel=r"radius $\rho$", ylabel="improvement over SGD (points)")
-    left.legend(loc="best", title="parameters")
+    handles, labels = left.get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside lower center", ncols=len(labels), title="parameters")
     style.panel_title(left, 0, f"improvement by SAM, {rows[0]['seeds']} seeds")
     draw_best(right, rows)
     style.panel_title(right, 1, "best radius on the validation set")
