@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import signal
 import sys
-import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
 from paper_figures.executors import EXECUTORS, default_jobs, make_executor
@@ -79,37 +75,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return int(stop.code or OK)
     try:
-        if arguments.command == "list":
-            return _list()
-        with _interrupts() as interrupted:
-            return _build(arguments, interrupted)
+        return _list() if arguments.command == "list" else _build(arguments)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return BAD_USAGE
     except KeyboardInterrupt:
         print("interrupted: finished runs are kept, the same command goes on", file=sys.stderr)
         return INTERRUPTED
-
-
-@contextlib.contextmanager
-def _interrupts() -> Iterator[Callable[[], bool]]:
-    """Remember an interrupt: workers die of it too, and what that raises may come first."""
-    seen = []
-
-    def remember(number: int, frame: FrameType | None) -> None:
-        seen.append(number)
-        raise KeyboardInterrupt
-
-    before = signal.getsignal(signal.SIGINT)
-    ours = threading.current_thread() is threading.main_thread()
-    if not ours or before is not signal.default_int_handler:
-        yield lambda: False  # whoever started us handles, or ignores, interrupts
-        return
-    signal.signal(signal.SIGINT, remember)
-    try:
-        yield lambda: bool(seen)
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _list() -> int:
@@ -143,7 +115,7 @@ def _chosen(names: Sequence[str]) -> dict[str, Recipe]:
     return chosen
 
 
-def _build(arguments: argparse.Namespace, interrupted: Callable[[], bool]) -> int:
+def _build(arguments: argparse.Namespace) -> int:
     # Workers import this module before they set their numbers of threads: numpy has to wait.
     from paper_figures.build import build, read_built, redraw
     from paper_figures.runs import RunStore
@@ -178,8 +150,6 @@ def _build(arguments: argparse.Namespace, interrupted: Callable[[], bool]) -> in
                         force=arguments.force,
                     )
             except Exception as error:
-                if interrupted():
-                    raise KeyboardInterrupt from error
                 if arguments.traceback:
                     traceback.print_exc()
                 what = " ".join(f"{type(error).__name__}: {error}".split())

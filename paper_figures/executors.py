@@ -78,10 +78,14 @@ def _local(address: str, jobs: int) -> Executor:
 
 
 def _start_worker(threads: int) -> None:
-    """Share the processors out, stop at once on Ctrl-C, and never outlive the parent."""
+    """Share the processors out, stop at once on Ctrl-C, and never outlive the parent.
+
+    Where interrupts are ignored, as in a shell's background, workers ignore them like the parent.
+    """
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(threads)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 
 

@@ -218,16 +218,21 @@ def wait_until(condition, seconds=60.0):
         time.sleep(0.02)
 
 
-def start(figure, folder, *options):
+def start(figure, folder, *options, on_interrupt=signal.SIG_DFL):
+    """Start a build that interrupts reach, however the tests themselves were started."""
     folders = ["--out", str(folder / "figures"), "--results", str(folder / "results")]
     command = [sys.executable, "-m", "paper_figures", "build", str(figure), "--preset", "smoke"]
-    return subprocess.Popen(
-        [*command, *folders, *options],
-        cwd=ROOT,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    before = signal.signal(signal.SIGINT, on_interrupt)  # a child inherits it
+    try:
+        return subprocess.Popen(
+            [*command, *folders, *options],
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_sigkill_loses_only_the_run_in_flight(tmp_path, toy_with, build):
@@ -284,6 +289,16 @@ def test_interrupt_of_a_pool_resumes(tmp_path, toy_with):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert errors == "interrupted: finished runs are kept, the same command goes on\n"
+
+
+def test_workers_ignore_an_interrupt_that_the_parent_ignores(tmp_path, toy_with):
+    """As with `nohup ... &`: otherwise the workers die of it and the build fails."""
+    figure = toy_with(touch=str(tmp_path), sleep=1.0)
+    process = start(figure, tmp_path, "--jobs", "2", on_interrupt=signal.SIG_IGN)
+    wait_until(lambda: len(list(tmp_path.glob("started-*"))) == 2)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
 
 
 @pytest.mark.slow
