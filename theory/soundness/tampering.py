@@ -2,7 +2,8 @@
 
 A changed certificate that the kernel accepts must denote the same number at the innermost cone that
 contains the change, as an exact fraction: `Norm(-v)` for `Norm(v)`, a sum in another order, two
-facts with the same slack.  Anything else that is accepted counts as a failure of the kernel.
+facts with the same slack, in the zero case of a split a term that the parameter multiplies.
+Anything else that is accepted counts as a failure of the kernel.
 """
 
 from __future__ import annotations
@@ -124,18 +125,41 @@ def is_equivalent(place: Place, tampered: Tampered) -> bool:
 def _same(place: Place, tampered: Tampered) -> bool:
     pair: list[Any] = [place.lemma.certificate, tampered.lemma.certificate]
     innermost: list[Any] = []
+    zero = _zero_case(place, tampered)
     for step in (*tampered.path, None):
         if all(isinstance(node, CONES) for node in pair):
             innermost = list(pair)
+        others = (*pair[0][:step], *pair[0][step + 1 :]) if isinstance(step, int) else ()
+        if any(_vanishes(part, zero) for part in others) and isinstance(innermost[0], C.Times):
+            return True
         if step is not None:
             pair = [n[step] if isinstance(step, int) else getattr(n, step) for n in pair]
     if not innermost:
         return False
     try:
-        values = [lower(denote(cone, place), lambda divisor: True) for cone in innermost]
+        numbers = [denote(cone, place) for cone in innermost]
+        if zero:
+            parameter = place.context.relations[zero.name].right
+            numbers = [T.substitute(n, parameter, T.Const(Fraction(0))) for n in numbers]
+        values = [lower(number, lambda divisor: True) for number in numbers]
     except (T.IllFormed, KeyError, ValueError):
         return False
-    return values[0].same(values[1])
+    return all(v.bottom.terms for v in values) and values[0].same(values[1])
+
+
+def _zero_case(place: Place, tampered: Tampered) -> C.Fact | None:
+    """In the zero case of a split: the fact whose slack, the parameter, is zero there."""
+    certificate = place.lemma.certificate
+    if isinstance(certificate, C.ZeroOrPositive) and tampered.path[:1] == ("zero",):
+        return C.Fact(certificate.condition)
+    return None
+
+
+def _vanishes(cone: object, zero: C.Fact | None) -> bool:
+    """Whether the fact that is zero is a factor of the cone."""
+    if isinstance(cone, C.Times):
+        return any(_vanishes(part, zero) for part in cone.parts)
+    return zero is not None and cone == zero
 
 
 def denote(cone: C.Cone, place: Place) -> T.Scalar:
