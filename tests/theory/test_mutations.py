@@ -37,7 +37,7 @@ def test_no_mutant_of_a_sample_is_accepted(theorem):
 @pytest.mark.slow
 @every_theorem
 def test_no_mutant_is_accepted_and_false_ones_have_counterexamples(theorem):
-    found = report.mutate(theorem, budget=1)  # `make soundness` looks for instances longer
+    found = report.mutate(theorem, budget=0)  # `make soundness` looks for more instances
     assert found.accepted == ()
     assert found.mutants == found.rejected + found.weaker
     assert found.refuted + found.easier + len(found.open) + found.untried == found.mutants

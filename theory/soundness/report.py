@@ -88,10 +88,11 @@ def mutate(theorem: Theorem, part: int = 0, parts: int = 1, budget: int = 60) ->
         theorem: the theorem.
         part: which share of the mutants to try.
         parts: into how many shares they are divided.
-        budget: values of parameters to try for an instance in which a hypothesis is dropped.
+        budget: values of parameters to try for an instance in which a hypothesis is dropped; with
+            0 none is looked for, and few in which all hypotheses hold.
     """
     places = {place.lemma.name: place for place in places_of(theorem)}
-    models = refuting.pool(theorem)
+    models = refuting.pool(theorem) if budget else refuting.pool(theorem, tries=2, budget=20)
     found = list(mutants.of_theorem(theorem))[part::parts]
     rejected = weaker = refuted = easier = untried = 0
     accepted, unrefuted = [], []
@@ -103,7 +104,7 @@ def mutate(theorem: Theorem, part: int = 0, parts: int = 1, budget: int = 60) ->
             weaker += 1
         else:
             accepted.append(name)
-        if mutant.kind == "hypothesis" and mutant.change != "dropped":
+        if mutant.kind == "hypothesis" and (mutant.change != "dropped" or not budget):
             untried += 1
             continue
         pool = (
