@@ -98,5 +98,5 @@ def candidates(theorem: Theorem, seed: int = 0) -> Iterator[tuple[str, Witness]]
     if own is not None:
         yield from changes(own)
     if theorem.refutation is None:
-        for i, model in enumerate(refuting.pool(theorem, seed, tries=2)):
+        for i, model in enumerate(refuting.pool(theorem, seed, tries=2, budget=40)):
             yield f"instance {i}", of_model(model)
