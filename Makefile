@@ -9,7 +9,7 @@ JOBS ?= 2
 export OMP_WAIT_POLICY ?= passive
 
 .DEFAULT_GOAL := help
-.PHONY: help check test test-all soundness figures notebooks lint format clean
+.PHONY: help check test test-all soundness figures report docs notebooks lint format clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,9 +40,15 @@ soundness: $(VENV)/.run  ## try to fool the kernel, and report what it rejected
 figures: $(VENV)/.run  ## rebuild every figure into figures/
 	$(BIN)/python -m paper_figures build all --preset laptop
 
+report: $(VENV)/.run  ## one HTML page with every proof and measurement: build/report.html
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m paper_figures report --out build/report.html --measure
+
+docs: $(VENV)/.dev  ## the documentation site, into build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet -f docs/generate/mkdocs.yml
+
 notebooks: $(VENV)/.dev  ## execute the notebooks
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[notebooks]'
-	$(BIN)/python -m pytest --nbmake notebooks
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --nbmake --nbmake-timeout=120 -n $(JOBS) notebooks
 
 lint: $(VENV)/.dev  ## formatting, lint and types
 	$(BIN)/ruff format --check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import platform
 import time
@@ -52,6 +53,7 @@ def describe(device: torch.device) -> dict[str, Any]:
     load = os.getloadavg()[0]
     cores = os.cpu_count() or 1
     return {
+        "date": datetime.date.today().isoformat(),
         "device": name,
         "processor": _processor(),
         "cores": cores,

@@ -90,7 +90,9 @@ def table() -> str:
         "| identifier | symbol | meaning |",
         "| --- | --- | --- |",
     ]
-    rows += [f"| `{name}` | {s.text} | {s.meaning} |" for name, s in SYMBOLS.items()]
+    for name, s in SYMBOLS.items():
+        cells = (f"`{name}`", s.text, s.meaning)
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     rows += [
         "| `f`, `f_b` | f, f_b | mean loss and loss of the random sample b: f = E f_b |",
         "| `H`, `H_b` | H, H_b | mean Hessian and Hessian of the sample b: H = E H_b |",

@@ -74,7 +74,7 @@ def _refutation(theorem: Theorem, refutation: Witness) -> list[str]:
     for lemma in theorem.proof:
         lines += [rf"\paragraph{{{prose(lemma.name)}}}{prose(lemma.why)}", display(lemma.claim)]
     lines += [r"\subsection*{Instance}", "With $H_b = A_b$, each sample $b$ equally likely:"]
-    shown = (f"{name} = {_shown(value)}" for name, value in symbols(refutation, LATEX_FORM))
+    shown = (f"{name} = {shown_value(value)}" for name, value in symbols(refutation, LATEX_FORM))
     lines.append(rf"\begin{{gather*}}{ROW.join(shown)}\end{{gather*}}")
     report = check(theorem)
     if report.failure is None:
@@ -85,12 +85,13 @@ def _refutation(theorem: Theorem, refutation: Witness) -> list[str]:
     return [*lines, rf"What is true: \texttt{{{repaired}}}."] if repaired else lines
 
 
-def _shown(value: Value) -> str:
+def shown_value(value: Value) -> str:
     """A number, a column of numbers or a matrix."""
     if not isinstance(value, tuple):
         return to_latex(Const(value))
     rows = (
-        " & ".join(map(_shown, row)) if isinstance(row, tuple) else _shown(row) for row in value
+        " & ".join(map(shown_value, row)) if isinstance(row, tuple) else shown_value(row)
+        for row in value
     )
     return rf"\begin{{pmatrix}}{ROW.join(rows)}\end{{pmatrix}}"
 

@@ -115,7 +115,7 @@ class Printer:
                     self.wrap(self.scalar(top), MULTIPLICATIVE),
                     self.wrap(self.scalar(bottom), ATOMIC),
                 )
-            case T.Power(T.Power() as base, exponent):
+            case T.Power(T.Power() | T.Quotient() as base, exponent):
                 text = self.wrap((self.scalar(base)[0], ADDITIVE), ATOMIC)
                 return v.power(text, self.exponent(exponent)), ATOMIC
             case T.Power(base, exponent):

@@ -1,0 +1,61 @@
+"""The gallery of figures: every recipe, with its picture where one is committed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pages import ROOT, plain
+
+from paper_figures.recipes import Recipe, discover, load
+
+__all__ = ["gallery"]
+
+DOCS = ROOT / "docs"
+
+
+def gallery() -> str:
+    """The page, pictures first."""
+    recipes = [load(origin) for origin in discover().values()]
+    drawn = [recipe for recipe in recipes if picture(recipe).is_file()]
+    others = [recipe for recipe in recipes if recipe not in drawn]
+    lines = [
+        "# Figures",
+        "",
+        "Every figure is a recipe: one command computes what is missing, writes the table as CSV "
+        "and draws that table. A caption says which algorithm and which data are meant.",
+    ]
+    widest = max((pixels(picture(recipe)) for recipe in drawn), default=1)
+    for recipe in drawn:
+        lines += entry(recipe, widest)
+    if others:
+        lines += ["", "## Not drawn here", "", "No picture of these is committed; build them."]
+        lines += ["", *(f"- `{recipe.name}`: {plain(recipe.title)}" for recipe in others)]
+    return "\n".join(lines) + "\n"
+
+
+def picture(recipe: Recipe) -> Path:
+    """Where its picture would be committed."""
+    return DOCS / "images" / f"{recipe.name}.png"
+
+
+def tables(recipe: Recipe) -> list[Path]:
+    """The committed tables that it draws."""
+    places = (DOCS / "images", DOCS / "results" / recipe.name)
+    return [path for place in places for path in sorted(place.glob(f"{recipe.name}*.csv"))]
+
+
+def pixels(path: Path) -> int:
+    """The width of a PNG, from its header."""
+    return int.from_bytes(path.read_bytes()[16:20], "big")
+
+
+def entry(recipe: Recipe, widest: int) -> Iterator[str]:
+    """Title, picture at the scale of the widest one, caption, table and command."""
+    share = round(100 * pixels(picture(recipe)) / widest)
+    yield from ("", f"## {plain(recipe.title)} {{ #{recipe.name} }}", "")
+    yield f'![{plain(recipe.title)}](images/{recipe.name}.png){{ style="width: {share}%" }}'
+    yield from ("", plain(" ".join(recipe.caption.split())))
+    for table in tables(recipe):
+        yield from ("", f"[{table.name}]({table.relative_to(DOCS)}), the table that is drawn.")
+    yield from ("", "```sh", f"python -m paper_figures build {recipe.name} --preset laptop", "```")

@@ -1,0 +1,43 @@
+"""Strip the notebooks for review: no outputs, no counts, one metadata, one layout of the file.
+
+`python notebooks/strip.py` rewrites the notebooks beside it, or those that are named.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+METADATA = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+
+
+def stripped(text: str) -> str:
+    """The same notebook with nothing in it that running it, or another machine, would change."""
+    cells = [_stripped_cell(cell) for cell in json.loads(text)["cells"]]
+    notebook = {"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
+def _stripped_cell(cell: dict[str, Any]) -> dict[str, Any]:
+    source = "".join(cell["source"]).splitlines(keepends=True)
+    kept = {"id": cell["id"], "metadata": {}, "source": source}
+    if cell["cell_type"] == "code":
+        kept |= {"execution_count": None, "outputs": []}
+    return dict(sorted({"cell_type": cell["cell_type"], **kept}.items()))
+
+
+def main(names: list[str]) -> None:
+    """Rewrite the notebooks that are not stripped, and say which."""
+    beside = sorted(Path(__file__).parent.glob("*.ipynb"))
+    for path in [Path(name) for name in names] or beside:
+        text = path.read_text(encoding="utf-8")
+        if stripped(text) != text:
+            path.write_text(stripped(text), encoding="utf-8")
+            print(f"stripped {path}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

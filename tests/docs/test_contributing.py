@@ -1,0 +1,70 @@
+"""CONTRIBUTING is followed literally, in a copy: a theorem, a problem and a figure in one file each."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def page(root):
+    return (root / "CONTRIBUTING.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def copy(root, page, tmp_path_factory):
+    """A copy of what the commands touch, with the files that the page shows."""
+    place = tmp_path_factory.mktemp("checkout")
+    for name in ("theory", "numerics", "paper_figures", "tests", "docs", "data"):
+        shutil.copytree(root / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(root / "pyproject.toml", place)
+    shown = re.findall(
+        r"`(my_\w+\.py)`, anywhere[^`]*?:\n\n```python\n(.*?)```", joined(page), re.S
+    )
+    assert [name for name, _ in shown] == ["my_problem.py", "my_figure.py"]
+    for name, text in shown:
+        (place / name).write_text(text)
+    return place
+
+
+def joined(page):
+    """The page without the folder that a figure may go into."""
+    return page.replace(", or in `paper_figures/figures/`", "")
+
+
+def commands(page):
+    """The commands of the page that call Python, and the blocks that they stand in."""
+    blocks = re.findall(r"```sh\n(.*?)```", page, re.S)
+    return [block for block in blocks if "python -m" in block and ".venv" not in block]
+
+
+EXPECTED = ("my-theorem", "", "hilbert-lsq", "my_figure: computed 4 runs")
+
+
+def test_there_is_an_expectation_for_every_block(page):
+    assert len(commands(page)) == len(EXPECTED)
+
+
+@pytest.mark.parametrize("number", range(len(EXPECTED)))
+def test_the_commands_do_what_the_page_says(number, page, copy):
+    python = f'python() {{ {sys.executable} "$@"; }}\n'
+    done = subprocess.run(
+        ["bash", "-e", "-c", python + commands(page)[number]],
+        cwd=copy,
+        env=os.environ | {"PYTHONPATH": str(copy)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert EXPECTED[number] in done.stdout
+
+
+def test_the_catalogue_has_the_new_theorem(copy):
+    """The commands ran on the copy, not on the checkout."""
+    assert "`my-theorem`" in (copy / "docs/catalogue.md").read_text()
