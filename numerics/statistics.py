@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-__all__ = ["CONFIDENCE", "Interval", "PairedRatio", "mean_interval", "paired_ratio"]
+__all__ = ["CONFIDENCE", "Interval", "PairedRatio", "mean_interval", "paired_ratio", "slopes"]
 
 CONFIDENCE = 0.95
 
@@ -91,3 +91,22 @@ def mean_interval(values: ArrayLike, confidence: float = CONFIDENCE) -> Interval
     mean, spread = float(sample.mean()), float(sample.std(ddof=1)) / len(sample) ** 0.5
     reach = float(stats.t.ppf((1 + confidence) / 2, len(sample) - 1)) * spread
     return Interval(mean, mean - reach, mean + reach, len(sample), confidence)
+
+
+def slopes(places: ArrayLike, values: ArrayLike) -> np.ndarray:
+    """The least-squares slope of every seed's values over common places, shape (seeds,).
+
+    Args:
+        places: shape (places,), not all equal.
+        values: shape (places, seeds).
+
+    Raises:
+        ValueError: if the shapes do not fit, or the places are all equal.
+    """
+    x, y = np.asarray(places, dtype=np.float64), np.asarray(values, dtype=np.float64)
+    if x.ndim != 1 or y.ndim != 2 or len(x) != len(y):
+        raise ValueError(f"places and values have shapes {x.shape} and {y.shape}: give one each")
+    centred = x - x.mean() if len(x) else x
+    if not centred.any():
+        raise ValueError(f"places are {x.tolist()}: a slope needs two that differ")
+    return np.asarray(centred @ y / (centred @ centred))

@@ -1,4 +1,4 @@
-"""`python -m paper_figures list` and `python -m paper_figures build`."""
+"""`python -m paper_figures list`, `build`, `claims` and `report`."""
 
 from __future__ import annotations
 
@@ -7,38 +7,62 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING
 
 from paper_figures.executors import EXECUTORS, default_jobs, make_executor
 from paper_figures.recipes import PRESETS, Recipe, discover, load
 
-__all__ = ["main"]
+if TYPE_CHECKING:
+    from theory.commandline import Parser
 
-OK, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
+__all__ = ["main", "parser"]
 
-
-class _Parser(argparse.ArgumentParser):
-    """Reports bad usage in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(BAD_USAGE, f"error: {message} (see {self.prog} --help)\n")
+OK, FAILED = 0, 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="python -m paper_figures",
+def parser(prog: str = "", figures: Sequence[str] | None = None) -> Parser:
+    """The command line's grammar.
+
+    Args:
+        prog: the name of the program; as it was called by default.
+        figures: the only figures that it takes; any by default.
+    """
+    # Workers import this module before they set their numbers of threads: numpy has to wait.
+    from theory.commandline import Parser, program
+
+    grammar = Parser(
+        prog=prog or program("sam-figures", "paper_figures"),
         description="Regenerate every figure from computed data.",
+        examples=("list", "build sharper_bounds --preset smoke", "build all --preset laptop"),
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{list,build}")
-    commands.add_parser("list", help="names, titles and presets of the figures")
+    grammar.add_version_and_completion(lambda: parser("sam-figures", ["all", *discover()]))
+    commands = grammar.add_subparsers(
+        dest="command", required=True, metavar="{list,build,claims,report}"
+    )
+    commands.add_parser(
+        "list",
+        help="names, titles and presets of the figures",
+        description="Print names, titles and presets of the figures.",
+        examples=("",),
+    )
     build = commands.add_parser(
         "build",
         help="write NAME.pdf, .png, .csv and .json",
-        description="Compute the runs that are missing, reuse the others, and draw.",
+        description="Compute the runs that are missing, reuse the others, and draw.\n"
+        "Exit status: 0 done, 1 a figure failed, 2 bad input, 130 interrupted: finished runs are\n"
+        "kept, and the same command goes on.",
+        examples=(
+            "sharper_bounds --preset smoke",
+            "sharper_bounds stability_map --out figures --jobs 2",
+            "my_figure.py --preset smoke --seed 0 1 2",
+            "my_figure.py --redraw",
+            "all --preset paper --executor 'slurm://PARTITION?timeout_min=240'",
+        ),
     )
     build.add_argument(
         "names",
         nargs="*",
+        choices=figures,
         default=["all"],
         metavar="NAME",
         help="figures to build: a name, FILE.py with a recipe of your own, or all (the default)",
@@ -61,34 +85,88 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--force", action="store_true", help="compute again what is stored")
     build.add_argument("--redraw", action="store_true", help="draw the CSV in OUT again, only")
     build.add_argument("--traceback", action="store_true", help="show where a figure failed")
-    return parser
+    claims = commands.add_parser(
+        "claims",
+        help="what the built figures say of the paper's empirical claims",
+        description="Print a page in Markdown: for each empirical claim the statistic that decides "
+        "it,\nits mean with a 95% interval over the seeds, and a verdict.\n"
+        "Exit status: 0 printed, whatever the verdicts, 2 bad input.",
+        examples=("--results docs/results", "--results figures --json"),
+    )
+    claims.add_argument(
+        "--results",
+        type=Path,
+        default=Path("figures"),
+        help="folder of built figures, or of a folder for each (%(default)s)",
+    )
+    claims.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    report = commands.add_parser(
+        "report",
+        help="write one HTML page: verdicts, theorems, measurements, stability map",
+        description="Check every proof and write one HTML page that needs no network.\n"
+        "Exit status: 0 all is as recorded, 1 a verdict differs or a measurement violates a\n"
+        "theorem (the page says which), 2 bad input.",
+        examples=("--out build/report.html --measure", "--measured measured.json"),
+    )
+    report.add_argument(
+        "--out", type=Path, default=Path("build/report.html"), help="the page (%(default)s)"
+    )
+    measured = report.add_mutually_exclusive_group()
+    measured.add_argument("--measure", action="store_true", help="run `numerics check` (minutes)")
+    measured.add_argument(
+        "--measured", type=Path, metavar="FILE", help="what `numerics check --json` printed"
+    )
+    report.add_argument(
+        "--docs",
+        type=Path,
+        default=Path("docs"),
+        help="folder of pages that show figures beside theorems (%(default)s)",
+    )
+    report.add_argument(
+        "--checkers", default="kernel", metavar="LIST", help="as in `theory check` (%(default)s)"
+    )
+    return grammar
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status.
 
-    0: done. 1: a figure failed, its old files are untouched. 2: bad usage, one line on stderr.
-    130: interrupted; the finished runs are kept.
+    0: done; `all` names the figures whose data is not on this machine and goes on. 1: a figure
+    failed, or one asked for by name lacks its data; its old files are untouched. 2: bad usage, one
+    line on stderr. 130: interrupted; the finished runs are kept.
     """
+    from theory.commandline import ended
+
     try:
-        arguments = _parser().parse_args(argv)
+        arguments = parser().parse_args(argv)
     except SystemExit as stop:
         return int(stop.code or OK)
-    try:
-        return _list() if arguments.command == "list" else _build(arguments)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return BAD_USAGE
-    except KeyboardInterrupt:
-        print("interrupted: finished runs are kept, the same command goes on", file=sys.stderr)
-        return INTERRUPTED
+    commands = {"list": _list, "build": _build, "claims": _claims, "report": _report}
+    return ended(
+        lambda: commands[arguments.command](arguments),
+        interrupted="interrupted: finished runs are kept, the same command goes on",
+    )
 
 
-def _list() -> int:
+def _list(_: argparse.Namespace) -> int:
     for name, origin in discover().items():
         recipe = load(origin)
         print(f"{name:24} {recipe.title}  [{', '.join(recipe.presets)}]")
     return OK
+
+
+def _claims(arguments: argparse.Namespace) -> int:
+    from paper_figures.claims import document, find, page  # as in _build: numpy has to wait
+
+    findings = find(arguments.results)
+    print((document if arguments.json else page)(findings), end="")
+    return OK
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from paper_figures.report.command import run  # as in _build: numpy has to wait
+
+    return run(arguments)
 
 
 def _chosen(names: Sequence[str]) -> dict[str, Recipe]:
@@ -97,6 +175,8 @@ def _chosen(names: Sequence[str]) -> dict[str, Recipe]:
     Raises:
         ValueError: if a name is not known, or two figures would have the same files.
     """
+    from theory.messages import unknown
+
     known = discover()
     origins: list[str] = []
     for name in names:
@@ -107,7 +187,9 @@ def _chosen(names: Sequence[str]) -> dict[str, Recipe]:
         elif name in known:
             origins.append(known[name])
         else:
-            raise ValueError(f"figure {name!r} is not known: use all, {', '.join(known)}")
+            raise unknown(
+                "figure", name, ["all", *known], "`python -m paper_figures list` names them"
+            )
     chosen = {origin: load(origin) for origin in origins}
     for origin, recipe in chosen.items():
         if sum(recipe.name == other.name for other in chosen.values()) > 1:
@@ -117,8 +199,10 @@ def _chosen(names: Sequence[str]) -> dict[str, Recipe]:
 
 def _build(arguments: argparse.Namespace) -> int:
     # Workers import this module before they set their numbers of threads: numpy has to wait.
+    from numerics.errors import DataAbsent
     from paper_figures.build import build, read_built, redraw
     from paper_figures.runs import RunStore
+    from theory.commandline import check_folder
 
     # Everything that the user can get wrong is checked before anything is computed.
     chosen = _chosen(arguments.names)
@@ -127,8 +211,7 @@ def _build(arguments: argparse.Namespace) -> int:
         for origin, recipe in chosen.items()
     }
     for folder in (arguments.out, arguments.results):
-        if folder.exists() and not folder.is_dir():
-            raise ValueError(f"{folder} is not a folder: choose another --out or --results")
+        check_folder(folder)
     if arguments.redraw:
         for recipe in chosen.values():
             read_built(recipe, arguments.out)
@@ -149,6 +232,9 @@ def _build(arguments: argparse.Namespace) -> int:
                         out=arguments.out,
                         force=arguments.force,
                     )
+            except DataAbsent as absent:
+                print(f"{recipe.name}: not run: data absent ({absent})", flush=True)
+                status = status if "all" in arguments.names else FAILED
             except Exception as error:
                 if arguments.traceback:
                     traceback.print_exc()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-__all__ = ["Row", "Value", "from_csv", "to_csv"]
+__all__ = ["Row", "Value", "from_csv", "from_one_field", "in_one_field", "to_csv"]
 
 Value: TypeAlias = str | int | float | None
 Row: TypeAlias = dict[str, Value]
@@ -48,6 +48,25 @@ def from_csv(text: str) -> list[Row]:
         raise ValueError("the CSV is empty or its rows differ in length: build the figure again")
     header, *body = lines
     return [dict(zip(header, map(_parse, line), strict=True)) for line in body]
+
+
+def in_one_field(numbers: Iterable[float]) -> str:
+    """Numbers of the same quantity, one for each seed, in a field of a table.
+
+    Example:
+        >>> in_one_field([0.1, -2.0])
+        '0.1; -2.0'
+    """
+    return "; ".join(repr(float(number)) for number in numbers)
+
+
+def from_one_field(field: Value) -> list[float]:
+    """The numbers that `in_one_field` wrote.
+
+    Raises:
+        ValueError: if the field does not hold numbers.
+    """
+    return [float(number) for number in str(field).split(";")]
 
 
 def _format(value: Value, column: str) -> str:

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from numerics.ensembles import generator
+from numerics.ensembles import Stack, generator
 from numerics.hessians import SQUARE_LOSS, exact
 from numerics.training import Member, TrainingRun, train_ensemble
 from theory.algorithms import GD, SamSpec
 
-__all__ = ["FULL_SAM", "Found", "Regression1d"]
+__all__ = ["FULL_SAM", "Found", "Paths", "Regression1d"]
 
 FULL_SAM = SamSpec("normalised SAM", stochastic=False, normalized=True, epsilon=1e-12)
 """With the full gradient: without noise of batches, all differences to GD are SAM's."""
@@ -48,6 +48,26 @@ class Found:
     pieces: int
     trace: float
     sharpness: float
+
+
+@dataclass(frozen=True)
+class Paths:
+    r"""The ways of GD and SAM from one start, in the plane through it and both ends.
+
+    Attributes:
+        steps: at which they are recorded, 0 first, shape (t,).
+        places: algorithm -> coordinates of the orthogonal projection onto the plane, shape (t, 2);
+            the start is the origin, and GD ends on the first axis.
+        distances: algorithm -> distance from the plane, shape (t,).
+        axes: coordinates of a square grid around both ways, two tensors of shape (g,).
+        losses: training losses on the plane, shape (g, g), first coordinate first.
+    """
+
+    steps: Tensor
+    places: dict[str, Tensor]
+    distances: dict[str, Tensor]
+    axes: tuple[Tensor, Tensor]
+    losses: Tensor
 
 
 @dataclass(frozen=True)
@@ -137,3 +157,51 @@ class Regression1d:
             trace=float(hessian.trace()),
             sharpness=float(torch.linalg.eigvalsh(hessian)[-1]),
         )
+
+    def paths(self, seed: int, records: int = 80, grid: int = 31) -> Paths:
+        """The ways of both algorithms from one seed, recorded more densely where they begin.
+
+        Args:
+            seed: of the initial weights.
+            records: at most so many steps after the first are recorded.
+            grid: points of the loss in each direction of the plane.
+        """
+        times = torch.logspace(0, math.log10(self.steps), records, dtype=torch.float64)
+        steps = torch.cat([torch.zeros(1), times.round()]).unique().long()
+        ways = {spec.name: self._way(spec, seed, steps.tolist()) for spec in (GD, FULL_SAM)}
+        start = ways[GD.name][0]
+        ends = torch.stack([way[-1] - start for way in ways.values()], dim=1)
+        basis, triangle = torch.linalg.qr(ends)
+        basis = basis * triangle.diagonal().sign()
+        moved = {name: way - start for name, way in ways.items()}
+        places = {name: move @ basis for name, move in moved.items()}
+        seen = torch.cat(list(places.values()))
+        low, high = seen.amin(0), seen.amax(0)
+        centre, reach = (low + high) / 2, 0.65 * float((high - low).max())
+        side = torch.linspace(-reach, reach, grid, dtype=seen.dtype)
+        first, second = (centre[k] + side for k in (0, 1))
+        plane = torch.cartesian_prod(first, second) @ basis.mT + start
+        stack = self._stack(GD, seed)
+        stack.points = plane
+        return Paths(
+            steps=steps,
+            places=places,
+            distances={n: (m - places[n] @ basis.mT).norm(dim=1) for n, m in moved.items()},
+            axes=(first, second),
+            losses=stack.losses(*self.data()).mean(1).view(grid, grid),
+        )
+
+    def _stack(self, spec: SamSpec, seed: int) -> Stack:
+        member = Member(seed, spec, self.step_size / self.neurons, self.radius)
+        return Stack([self.build(seed)], SQUARE_LOSS, [member])
+
+    def _way(self, spec: SamSpec, seed: int, steps: Sequence[int]) -> Tensor:
+        """The parameters at the given steps, shape (steps, d)."""
+        stack, data = self._stack(spec, seed), tuple(t.unsqueeze(0) for t in self.data())
+        way, done = [], 0
+        for step in steps:
+            for _ in range(step - done):
+                stack.step((data[0], data[1]))
+            way.append(stack.points[0].clone())
+            done = step
+        return torch.stack(way)

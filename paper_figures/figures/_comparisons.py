@@ -19,17 +19,19 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, LogLo
 from numerics.statistics import mean_interval
 from paper_figures import style
 from paper_figures.runs import Record
-from paper_figures.tables import Row
+from paper_figures.tables import Row, in_one_field
 from theory import NORMALIZED_SAM, SGD
 
 __all__ = [
     "METHODS",
     "by_setting",
+    "clip_percent",
     "draw_curve",
     "draw_gains",
     "gain_rows",
     "human",
     "name_ticks",
+    "one_legend",
     "plain_log",
 ]
 
@@ -108,7 +110,8 @@ def gain_rows(
         for epoch in ("best", "last"):
             scores, base = (unit * column(records, k, f"test_{epoch}") for k in (member, 0))
             score = mean_interval(scores)
-            gain = None if member == 0 else mean_interval(base - scores)
+            gains = None if member == 0 else base - scores
+            gain = None if gains is None else mean_interval(gains)
             rows.append(
                 {
                     **setting,
@@ -126,6 +129,7 @@ def gain_rows(
                     "diverged": sum(r.result["members"][member]["diverged"] for r in records),
                     "training_score": unit
                     * float(column(records, member, "training_score").mean()),
+                    "gain_of_seeds": None if gains is None else in_one_field(gains),
                 }
             )
     return rows
@@ -162,6 +166,15 @@ def draw_gains(
     return fig
 
 
+def one_legend(fig: Figure, *panels: Axes) -> None:
+    """One legend below the panels for the curves of several."""
+    handles, labels = (
+        [entry for part in parts for entry in part]
+        for parts in zip(*(axes.get_legend_handles_labels() for axes in panels), strict=True)
+    )
+    fig.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+
+
 def name_ticks(axis: Axis, values: Sequence[Any], name: Callable[[float], str]) -> None:
     """A logarithmic axis with a tick at each of the values that were measured."""
     distinct = sorted(set(values))
@@ -177,6 +190,12 @@ def plain_log(axis: Axis) -> None:
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())
+
+
+def clip_percent(axes: Axes) -> None:
+    """Show 0 ... 100 at most: an interval for a mean of percentages may reach beyond."""
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(low, 0), min(high, 100))
 
 
 def human(count: float) -> str:
@@ -205,4 +224,5 @@ def draw_curve(
     mean, low, high = (transform(values) for values in (mean, low, high))
     at = at * 1.03**dodge if axes.get_xscale() == "log" else at + 0.01 * dodge
     reach = np.abs([mean - low, high - mean])
-    axes.errorbar(at, mean, yerr=reach, label=label, marker=look.marker, lw=0.9, color=look.color)
+    style_of_curve = {"color": look.color, "marker": look.marker, "ls": look.linestyle}
+    axes.errorbar(at, mean, yerr=reach, label=label, lw=0.9, **style_of_curve)

@@ -15,7 +15,7 @@ from paper_figures.figures import _comparisons as shared
 from paper_figures.figures.mnist_generalisation import PRESETS, compute, runs
 from paper_figures.recipes import Recipe
 from paper_figures.runs import Record
-from paper_figures.tables import Row
+from paper_figures.tables import Row, in_one_field
 
 CAPTION = """\
 The runs of mnist_generalisation at every radius. (a) Improvement of the test accuracy over SGD from
@@ -61,6 +61,7 @@ def radius_rows(scale: float, records: Sequence[Record]) -> list[Row]:
                 "best": mean,
                 "best_low": low,
                 "best_high": high,
+                "best_of_seeds": in_one_field(best),
             }
         )
     return rows

@@ -96,31 +96,37 @@ def edge(step_size: float, radius: float) -> float:
 
 
 def table(parameters: Mapping[str, Any], records: Sequence[Record]) -> list[Row]:
-    """One row for each quantity, algorithm and seed from which all trainings reached the loss.
-
-    Raises:
-        ValueError: if fewer than two seeds are left.
-    """
-    complete = {
-        record.run.seed: record.result["minima"]
-        for record in records
-        if all(minimum["moments"] for minimum in record.result["minima"].values())
-    }
-    if len(complete) < 2:
-        raise ValueError(
-            f"{len(complete)} of {len(records)} seeds reached the target loss with every "
-            "algorithm, and intervals need 2: give more seeds"
-        )
+    """One row for each quantity, algorithm and seed from which all trainings reached the loss."""
+    found = complete_seeds(records)
     return [
         row
         for symbol, field in QUANTITIES.items()
         for name in ALGORITHMS
-        for row in quantity_rows(symbol, field, name, complete, len(records))
+        for row in quantity_rows(symbol, field, name, found, len(records))
     ]
 
 
+def complete_seeds(records: Sequence[Record]) -> dict[int | None, Any]:
+    """Seed -> minima of every algorithm, where all trainings reached the loss.
+
+    Raises:
+        ValueError: if fewer than two seeds are left.
+    """
+    found = {
+        record.run.seed: record.result["minima"]
+        for record in records
+        if all(minimum["moments"] for minimum in record.result["minima"].values())
+    }
+    if len(found) < 2:
+        raise ValueError(
+            f"{len(found)} of {len(records)} seeds reached the target loss with every "
+            "algorithm, and intervals need 2: give more seeds"
+        )
+    return found
+
+
 def quantity_rows(
-    symbol: str, field: str, name: str, complete: Mapping[int, Any], tried: int
+    symbol: str, field: str, name: str, complete: Mapping[int | None, Any], tried: int
 ) -> list[Row]:
     """The rows of one quantity at one algorithm's minima."""
     values, base = (

@@ -75,3 +75,48 @@ def test_a_step_of_gd_and_of_sam_by_hand():
         expected = torch.from_numpy(np.concatenate(end))
         # A dozen roundings of numbers of order 1.
         torch.testing.assert_close(one.run.parameters, expected, rtol=0, atol=1e-13)
+
+
+@pytest.fixture(scope="module")
+def paths():
+    return PROBLEM.paths(3, records=12, grid=5)
+
+
+def test_ways_end_where_the_trainings_end(found, paths):
+    """Pythagoras, at the ends and at a step between them."""
+    assert paths.steps[0] == 0 and paths.steps[-1] == 60
+    assert (paths.steps.diff() > 0).all()
+    middle = int(paths.steps[6])
+    early = Regression1d(neurons=8, steps=middle).find((3,))
+    start = torch.nn.utils.parameters_to_vector(PROBLEM.build(3).parameters()).detach()
+    for k, name in enumerate(("GD", "normalised SAM")):
+        place, distance = paths.places[name], paths.distances[name]
+        for at, one in ((-1, found[2 * k + 1]), (6, early[k])):
+            moved = (one.run.parameters - start).norm()
+            # Sums of 25 squares of order 1.
+            assert float(place[at].norm() ** 2 + distance[at] ** 2) ** 0.5 == pytest.approx(
+                float(moved), rel=1e-12
+            )
+        assert float(distance[0]) == 0 and float(distance[-1]) < 1e-13
+    assert float(paths.places["GD"][-1, 0]) > 0 < float(paths.places["normalised SAM"][-1, 1])
+    assert abs(float(paths.places["GD"][-1, 1])) < 1e-13
+
+
+def test_losses_on_the_plane_are_those_of_the_network(found, paths):
+    """The plane is rebuilt by Gram and Schmidt from start and ends."""
+    start = torch.nn.utils.parameters_to_vector(PROBLEM.build(3).parameters()).detach()
+    gd, sam = (found[k].run.parameters - start for k in (1, 3))
+    first = gd / gd.norm()
+    second = sam - (sam @ first) * first
+    second /= second.norm()
+    x, y = PROBLEM.data()
+    for i, j in ((0, 0), (1, 3), (4, 2)):
+        point = start + paths.axes[0][i] * first + paths.axes[1][j] * second
+        model = PROBLEM.build(0)
+        torch.nn.utils.vector_to_parameters(point, model.parameters())
+        expected = float(((model(x) - y).detach() ** 2).mean() / 2)
+        # Rounding of the basis, 1e-15, times a slope of order 10.
+        assert float(paths.losses[i, j]) == pytest.approx(expected, rel=1e-12)
+    for k in (0, 1):
+        seen = torch.cat([place[:, k] for place in paths.places.values()])
+        assert paths.axes[k][0] < seen.min() and seen.max() < paths.axes[k][-1]

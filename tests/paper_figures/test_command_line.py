@@ -162,7 +162,7 @@ def test_traceback_on_demand(build, toy):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["build", "nonesuch"], "figure 'nonesuch' is not known: use all"),
+        (["build", "nonesuch"], "unknown figure 'nonesuch'"),
         (["build", "none.py"], "figure file none.py does not exist"),
         (["build", "TOY", "--preset", "huge"], "preset 'huge' is not known: use smoke, laptop"),
         (["build", "TOY", "--jobs", "0"], "--jobs 0: give 1 or more"),

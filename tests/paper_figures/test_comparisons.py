@@ -2,53 +2,12 @@
 
 import numpy as np
 import pytest
+from oracles.comparisons import BEST, LAST, VALIDATION, interval, numbers, records
 
 from paper_figures.figures import _comparisons as shared
 from paper_figures.figures import best_radius, label_noise, mnist_generalisation, teacher_student
 from paper_figures.recipes import PRESETS
-from paper_figures.runs import Record, Run
-
-RADII = (0.0, 0.02, 0.05, 0.1)
-#: Seed -> validation and test errors of SGD and three radii; 0.1 is the best validated, not tested.
-VALIDATION = np.array([[0.20, 0.18, 0.17, 0.15], [0.22, 0.21, 0.16, 0.17], [0.19, 0.2, 0.18, 0.15]])
-BEST = np.array([[0.21, 0.17, 0.18, 0.19], [0.23, 0.18, 0.20, 0.20], [0.20, 0.16, 0.19, 0.17]])
-LAST = BEST + 0.01
-
-
-def records(validation=VALIDATION, **parameters):
-    return [
-        Record(
-            Run({"scale": 1, "label_noise": 0.0, **parameters}, seed),
-            {
-                "size": 1000,
-                "members": [
-                    {
-                        "radius": radius,
-                        "validation": validation[seed][k],
-                        "test_best": BEST[seed][k],
-                        "test_last": LAST[seed][k],
-                        "training_score": 0.1,
-                        "diverged": False,
-                    }
-                    for k, radius in enumerate(RADII)
-                ],
-            },
-            f"key {seed}",
-            0.0,
-            {},
-        )
-        for seed in range(3)
-    ]
-
-
-def interval(values):
-    """Mean and 95% interval for three values, with Student's quantile from a table."""
-    mean, reach = np.mean(values), 4.302652729911275 * np.std(values, ddof=1) / 3**0.5
-    return pytest.approx([mean, mean - reach, mean + reach], rel=1e-9)
-
-
-def numbers(row, name):
-    return [row[name], row[f"{name}_low"], row[f"{name}_high"]]
+from paper_figures.tables import from_one_field
 
 
 def test_radius_is_tuned_on_validation_and_gains_are_paired():
@@ -61,7 +20,10 @@ def test_radius_is_tuned_on_validation_and_gains_are_paired():
         tuned, base = found["SAM, tuned radius", epoch], found["SGD", epoch]
         assert numbers(tuned, "score") == interval(100 * errors[:, 3])
         assert numbers(tuned, "gain") == interval(100 * (errors[:, 0] - errors[:, 3]))
-        assert numbers(base, "gain") == [None] * 3
+        gains = from_one_field(tuned["gain_of_seeds"])
+        # Two roundings of numbers of order 10.
+        assert gains == pytest.approx(100 * (errors[:, 0] - errors[:, 3]), abs=1e-12)
+        assert numbers(base, "gain") == [None] * 3 and base["gain_of_seeds"] is None
         assert tuned["seeds"] == 3
 
 
@@ -85,6 +47,7 @@ def test_best_radius_counts_and_averages_the_choices_of_seeds():
     assert [row["seeds_choosing"] for row in rows] == [0, 1, 2]
     expected = interval(np.log([0.1, 0.05, 0.1]))
     assert np.log(numbers(rows[0], "best")).tolist() == expected
+    assert from_one_field(rows[0]["best_of_seeds"]) == [0.1, 0.05, 0.1]
     assert numbers(rows[1], "gain") == interval(100 * (BEST[:, 0] - BEST[:, 2]))
 
 

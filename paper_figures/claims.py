@@ -1,0 +1,159 @@
+"""What the tables of the figures say of the paper's empirical claims: verdicts, page and JSON.
+
+Every claim of `paper_figures.abstract` has a statistic with one number for every seed.  Its mean,
+with a 95% interval (Student's t) over the seeds, decides: see `Verdict`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from numerics.statistics import Interval, mean_interval
+from paper_figures.abstract import CLAIMS, Claim
+from paper_figures.build import read_built
+from paper_figures.recipes import discover, load
+from paper_figures.tables import from_csv
+
+__all__ = ["Finding", "Verdict", "document", "find", "page"]
+
+#: Fewer seeds decide nothing.
+ENOUGH_SEEDS = 5
+SOURCE = "abstract of arXiv:2311.17539v5, in our words"
+
+
+class Verdict(StrEnum):
+    """What the seeds say."""
+
+    SUPPORTED = "supported"
+    NOT_SUPPORTED = "not supported"
+    INCONCLUSIVE = "inconclusive at this size"
+    NOT_RUN = "not run"
+
+
+RULES = {
+    Verdict.SUPPORTED: "the whole interval is on the claimed side of the value without effect.",
+    Verdict.NOT_SUPPORTED: "the whole interval is on the other side.",
+    Verdict.INCONCLUSIVE: f"neither, or fewer than {ENOUGH_SEEDS} seeds.",
+    Verdict.NOT_RUN: "the figure has not been built.",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one table says of one claim.
+
+    Attributes:
+        claim: with its statistic.
+        preset: of the figure that was read, empty if it has not been built.
+        effect: the mean over the seeds with its interval; None if there is none.
+    """
+
+    claim: Claim
+    preset: str = ""
+    effect: Interval | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """By the rules above."""
+        if self.effect is None:
+            return Verdict.NOT_RUN
+        above, below = self.effect.low > self.claim.null, self.effect.high < self.claim.null
+        if self.effect.count < ENOUGH_SEEDS or not (above or below):
+            return Verdict.INCONCLUSIVE
+        return Verdict.SUPPORTED if above == (self.claim.sign > 0) else Verdict.NOT_SUPPORTED
+
+
+def find(folder: Path, claims: Sequence[Claim] = CLAIMS) -> list[Finding]:
+    """Decide every claim from the figures built in `folder`, or in folders there with their names.
+
+    Raises:
+        ValueError: if `folder` is no folder, or a table is damaged or was built by older code.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is not a folder: give the one with the built figures")
+    return [_decide(claim, folder) for claim in claims]
+
+
+def _decide(claim: Claim, folder: Path) -> Finding:
+    places = (folder / claim.figure, folder)
+    place = next((p for p in places if (p / f"{claim.figure}.csv").is_file()), None)
+    if place is None:
+        return Finding(claim)
+    text, manifest = read_built(load(discover()[claim.figure]), place)
+    try:
+        effect = mean_interval(claim.of_seeds(from_csv(text)))
+    except ValueError as error:
+        raise ValueError(f"figure {claim.figure} in {place}: {error}") from None
+    return Finding(claim, manifest["preset"], effect)
+
+
+def document(findings: Sequence[Finding]) -> str:
+    """All findings as one JSON document."""
+    described = [
+        {
+            "claim": finding.claim.sentence,
+            "figure": finding.claim.figure,
+            "statistic": finding.claim.statistic,
+            "supported_if": "above" if finding.claim.sign > 0 else "below",
+            "no_effect": finding.claim.null,
+            "verdict": finding.verdict,
+            "preset": finding.preset or None,
+            "effect": _numbers(finding.effect),
+        }
+        for finding in findings
+    ]
+    return json.dumps({"source": SOURCE, "claims": described}, indent=1, allow_nan=False) + "\n"
+
+
+def _numbers(effect: Interval | None) -> dict[str, Any] | None:
+    if effect is None:
+        return None
+    return {
+        "mean": effect.mean,
+        "low": effect.low,
+        "high": effect.high,
+        "confidence": effect.confidence,
+        "seeds": effect.count,
+    }
+
+
+def page(findings: Sequence[Finding]) -> str:
+    """All findings as a page in Markdown."""
+    lines = [
+        "# The paper's empirical claims, measured",
+        "",
+        f"Source of the claims: {SOURCE}.",
+        "Each is decided by a statistic with one number for every seed, so that algorithms, sizes",
+        "and settings are compared within seeds. The effect is its mean with a 95% interval",
+        "(Student's t) over the seeds; one in twenty of such intervals misses what it encloses.",
+        "`python -m paper_figures claims --results docs/results` prints this page.",
+        "",
+        *(f"- **{verdict}**: {rule}" for verdict, rule in RULES.items()),
+    ]
+    sentences = dict.fromkeys(finding.claim.sentence for finding in findings)
+    for sentence in sentences:
+        lines += [
+            "",
+            f"## {sentence.removesuffix('.')}",
+            "",
+            "| statistic | no effect | mean and interval | seeds | figure, preset | verdict |",
+            "| --- | --- | --- | --- | --- | --- |",
+            *(_line(finding) for finding in findings if finding.claim.sentence == sentence),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _line(finding: Finding) -> str:
+    claim, effect = finding.claim, finding.effect
+    interval, seeds = "", ""
+    if effect is not None:
+        interval = f"{effect.mean:.3g} [{effect.low:.3g}, {effect.high:.3g}]"
+        seeds = str(effect.count)
+    figure = f"`{claim.figure}`" + (f", {finding.preset}" if finding.preset else "")
+    cells = (claim.statistic, f"{claim.null:.3g}", interval, seeds, figure, finding.verdict)
+    return f"| {' | '.join(cells)} |"
