@@ -1,0 +1,1 @@
+"""The report: every theorem, its proof and its measurements on one page that needs no network."""

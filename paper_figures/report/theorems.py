@@ -1,0 +1,204 @@
+"""One theorem on the page: statement, hypotheses, proof or counterexample, findings, downloads."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from operator import attrgetter
+
+from paper_figures.report.evidence import downloads, measurements, quantities
+from paper_figures.report.figures import Figure
+from paper_figures.report.markup import Markup, badge, folded, join, prose, separated, tag
+from paper_figures.report.mathml import formula, symbol, value
+from paper_figures.report.measured import NOT_MEASURED, Measured
+from theory.certificates import Fact, Instance
+from theory.checkers import Verdict
+from theory.export.instance import symbols, untrue
+from theory.export.to_text import cited
+from theory.expressions.terms import Param, nodes
+from theory.notation import SYMBOLS
+from theory.statements import Assumption, Condition, Hypothesis, Lemma, Status, Witness
+
+__all__ = ["card"]
+
+LATEX_FORM = attrgetter("latex")
+
+
+def card(
+    verdict: Verdict, measured: Measured | None, figures: Iterable[Figure], known: Collection[str]
+) -> Markup:
+    """Everything that is known of one theorem.
+
+    Args:
+        verdict: what the checkers said.
+        measured: what was measured, if it was.
+        figures: those that show this theorem.
+        known: the ids of the library, which become links.
+    """
+    theorem = verdict.theorem
+    source = prose(cited(theorem.source), known)
+    anchor = tag(
+        "a", "#", href=f"#{theorem.id}", class_="anchor", aria_label=f"Link to {theorem.id}"
+    )
+    confronted = measured.verdicts.get(theorem.id, ()) if measured else ()
+    found = [tag("li", prose(finding, known)) for finding in theorem.findings]
+    shown = [tag("a", prose(f.title), href=f"#figure-{f.name}") for f in figures]
+    return tag(
+        "article",
+        tag(
+            "header",
+            tag("h3", prose(theorem.title), " ", anchor),
+            tag("p", badge(verdict.status.value), " ", tag("code", theorem.id), class_="id"),
+        ),
+        tag("p", f"{theorem.kind.value.capitalize()}. Source: ", source, ".", class_="source"),
+        _disagreement(verdict),
+        tag("p", prose(theorem.statement, known), class_="statement"),
+        _claims(verdict),
+        tag("h4", "Hypotheses"),
+        tag("ul", *_hypotheses(verdict), class_="hypotheses"),
+        _counterexample(verdict, known) if theorem.refutation else _proof(verdict),
+        section("What was found", tag("ul", *found)) if found else None,
+        quantities(theorem),
+        section(
+            "Against measurements",
+            measurements(confronted),
+        ),
+        tag("p", "Figure: ", separated(shown), class_="shown-in") if shown else None,
+        downloads(theorem),
+        id=theorem.id,
+        class_="theorem",
+        aria_label=theorem.id,
+        data_status=verdict.status.value,
+        data_measured=measured.outcome(theorem.id) if measured else NOT_MEASURED,
+    )
+
+
+def section(heading: str, *content: Markup | None) -> Markup:
+    """Content under a heading."""
+    return join([tag("h4", heading), *content])
+
+
+def _disagreement(verdict: Verdict) -> Markup | None:
+    """Said aloud: a verdict that is not the recorded one, and what a checker could not decide."""
+    recorded = verdict.theorem.expected
+    said = []
+    if not verdict.as_recorded:
+        said.append(f"Recorded as {recorded.value}, but {verdict.status.value}.")
+    decided = (Status.PROVED.value, Status.REFUTED.value)
+    for name, opinion in verdict.opinions.items():
+        if opinion.verdict not in decided:
+            said.append(f"{name}: {opinion.verdict}. {opinion.reason}")
+    return tag("p", " ".join(said), class_="differs") if said else None
+
+
+def _claims(verdict: Verdict) -> Markup:
+    """The conclusions; where they are refuted, they are what is claimed."""
+    theorem = verdict.theorem
+    claims = [lemma for lemma in theorem.proof if lemma.name in theorem.conclusion]
+    heading = "Claimed" if theorem.refutation else "Conclusion"
+    shown: list[Markup] = []
+    for lemma in claims:
+        named = [tag("p", prose(lemma.name), class_="name")] if len(claims) > 1 else []
+        shown += [*named, formula(lemma.claim)]
+    return section(heading, *shown, _legend(claims))
+
+
+def _legend(claims: Iterable[Lemma]) -> Markup | None:
+    """What the parameters of the claims stand for."""
+    names = {n.name for lemma in claims for n in nodes(lemma.claim) if isinstance(n, Param)}
+    meanings = [
+        tag("span", symbol(s.latex), " ", prose(s.meaning))
+        for name, s in SYMBOLS.items()
+        if name in names
+    ]
+    return tag("p", separated(meanings, "; "), class_="legend") if meanings else None
+
+
+def _hypotheses(verdict: Verdict) -> Iterator[Markup]:
+    for hypothesis in verdict.theorem.hypotheses:
+        yield tag(
+            "li",
+            tag("span", prose(hypothesis.name), class_="name"),
+            tag("span", "implicit in the source", class_="mark implicit")
+            if hypothesis.implicit
+            else None,
+            _unused(hypothesis, verdict.report.redundant),
+            prose(f": {hypothesis.meaning}") if hypothesis.meaning else None,
+            *_relations(hypothesis),
+            class_="implicit" if hypothesis.implicit else None,
+        )
+
+
+def _unused(hypothesis: Hypothesis, redundant: Collection[str]) -> Markup | None:
+    """A mark on a condition that no step of the proof appeals to."""
+    if not isinstance(hypothesis, Condition) or hypothesis.name not in redundant:
+        return None
+    return tag("span", "not used by the proof", class_="mark unused")
+
+
+def _relations(hypothesis: Hypothesis) -> Iterator[Markup]:
+    if isinstance(hypothesis, Condition):
+        yield formula(hypothesis.relation)
+        return
+    assert isinstance(hypothesis, Assumption)  # there is no third kind
+    for rule in hypothesis.rules:
+        names = separated([symbol(variable.name) for variable in rule.variables])
+        bound = tag("span", "for all ", names, class_="for-all") if names else None
+        yield tag("div", bound, formula(rule.relation))
+
+
+def _proof(verdict: Verdict) -> Markup:
+    """The steps, folded; those that the theorem claims are marked."""
+    theorem = verdict.theorem
+    accepted = {step.name for step in verdict.report.steps if step.accepted}
+    steps = [
+        _step(lemma, lemma.name in accepted, lemma.name in theorem.conclusion)
+        for lemma in theorem.proof
+    ]
+    counted = f"{len(accepted)} of {len(steps)} steps accepted"
+    return folded(f"Proof, {counted} in exact arithmetic", tag("ol", *steps, class_="steps"))
+
+
+def _step(lemma: Lemma, accepted: bool, claimed: bool) -> Markup:
+    """A step: what it says, why, and the facts that its certificate appeals to."""
+    uses = separated([prose(name) for name in _facts(lemma)])
+    return tag(
+        "li",
+        tag("span", prose(lemma.name), class_="name"),
+        tag("span", "the theorem", class_="mark claim") if claimed else None,
+        None if accepted else badge("not accepted"),
+        ": ",
+        prose(lemma.why),
+        formula(lemma.claim),
+        tag("p", "From ", uses, ".", class_="uses") if uses else None,
+    )
+
+
+def _facts(lemma: Lemma) -> Iterator[str]:
+    """The names of the facts and of the assumptions' rules in a certificate, each once."""
+    cited = (
+        node.name if isinstance(node, Fact) else f"{node.assumption} ({node.rule})"
+        for node in nodes(lemma.certificate)
+        if isinstance(node, Fact | Instance)
+    )
+    return iter(dict.fromkeys(cited))
+
+
+def _counterexample(verdict: Verdict, known: Collection[str]) -> Markup:
+    """The exact instance, the claim that fails in it, and what is true instead."""
+    theorem, failure = verdict.theorem, verdict.report.failure
+    assert theorem.refutation is not None  # the caller asked
+    content: list[Markup | None] = [_instance(theorem.refutation)]
+    if failure is None:
+        content.append(tag("p", f"It refutes nothing: {verdict.report.reason}.", class_="differs"))
+    else:
+        fails = f"Every hypothesis holds in it, and {failure.claim} fails. This is false:"
+        content += [tag("p", fails), formula(untrue(failure))]
+    if theorem.repaired_by:
+        content.append(tag("p", "What is true: ", prose(theorem.repaired_by, known)))
+    return section("Counterexample, exact", *content)
+
+
+def _instance(instance: Witness) -> Markup:
+    shown = [tag("li", value(name, x)) for name, x in symbols(instance, LATEX_FORM)]
+    intro = tag("p", "With H", tag("sub", "b"), " = A", tag("sub", "b"), ", each b equally likely:")
+    return join([intro, tag("ul", *shown, class_="instance")])
