@@ -81,19 +81,40 @@ class Stack:
             they are not touched.
         loss: per-sample loss, (outputs, targets) to shape (n,).
         members: the trainings.
+        masks: shape (members, d), 0 where a parameter is pruned and 1 elsewhere; gradients are
+            multiplied by them, so that pruned parameters stay zero.
 
     Raises:
-        ValueError: if a layer makes the loss random or a parameter is frozen.
+        ValueError: if a layer makes the loss random, a parameter is frozen, a buffer differs
+            between members, or the masks have another shape than the parameters.
     """
 
-    def __init__(self, models: Sequence[nn.Module], loss: Loss, members: Sequence[Member]) -> None:
+    def __init__(
+        self,
+        models: Sequence[nn.Module],
+        loss: Loss,
+        members: Sequence[Member],
+        masks: Tensor | None = None,
+    ) -> None:
         template = models[0]
         check_deterministic(template)
         for name, parameter in template.named_parameters():
             if not parameter.requires_grad:
                 raise ValueError(f"parameter {name} is frozen: an ensemble trains all parameters")
+        for name, buffer in template.named_buffers():
+            if not all(torch.equal(buffer, model.get_buffer(name)) for model in models):
+                raise ValueError(f"buffer {name} differs between members: train them one by one")
         flat = [nn.utils.parameters_to_vector(model.parameters()).detach() for model in models]
         self.members, self.points = list(members), torch.stack(flat)
+        self._masks = masks
+        if masks is not None:
+            if masks.shape != self.points.shape:
+                raise ValueError(
+                    f"masks have shape {tuple(masks.shape)} and the parameters "
+                    f"{tuple(self.points.shape)}: give every parameter of every member an entry"
+                )
+            self._masks = masks.to(self.points)
+            self.points = self.points * self._masks
         self._spec, self.loss = members[0].spec, loss
         self._network = as_perceptron(template, self.points.dtype)
         self._model = FlatModel(template, loss, self.points.dtype)
@@ -110,6 +131,8 @@ class Stack:
         self.members = [m for m, kept in zip(self.members, mask.tolist(), strict=True) if kept]
         self.points, self._settings = self.points[mask], self._settings[mask]
         self._velocity = self._velocity[mask]
+        if self._masks is not None:
+            self._masks = self._masks[mask]
 
     def step(self, batch: Batch, ascent_batch: Batch | None = None, factor: float = 1.0) -> None:
         """Take one step with every member.
@@ -151,7 +174,8 @@ class Stack:
         pieces = [p.requires_grad_(True) for p in points.detach().split(self._sizes, dim=1)]
         with torch.enable_grad():
             total = self._values(pieces, *batch, self.loss).mean(1).sum()
-        return torch.cat(torch.autograd.grad(total, pieces), dim=1)
+        gradient = torch.cat(torch.autograd.grad(total, pieces), dim=1)
+        return gradient if self._masks is None else gradient.mul_(self._masks)
 
     def _values(
         self, pieces: Sequence[Tensor], inputs: Tensor, targets: Tensor, score: Loss

@@ -92,6 +92,7 @@ def fit_ensemble(
     epochs: int,
     schedule: StepSchedule | None = None,
     score: Loss | None = None,
+    masks: Sequence[Tensor] | None = None,
 ) -> tuple[Fit, ...]:
     r"""Train every member for `epochs` passes over the training set.
 
@@ -108,13 +109,15 @@ def fit_ensemble(
         schedule: of the step size; by default constant.
         score: per-sample score that chooses the epoch and is reported, lower is better; the loss
             by default, `mistakes` for the error rate.
+        masks: of each member, shape (d,), 0 where a parameter is pruned: it starts at zero and
+            stays there; by default none is.
 
     Returns:
         One fit for each member, in order.
 
     Raises:
-        ValueError: if data or settings are malformed, a batch is larger than the training set, or
-            an algorithm ascends on fresh batches.
+        ValueError: if data or settings are malformed, a batch is larger than the training set,
+            masks do not fit the members, or an algorithm ascends on fresh batches.
     """
     check_count("epochs", epochs)
     schedule = schedule or StepSchedule()
@@ -122,13 +125,16 @@ def fit_ensemble(
     for member in members:
         if member.spec.fresh_batch and member.spec.perturbed:
             raise ValueError(f"{member.spec.name} ascends on fresh batches: use train_ensemble")
+    if masks is not None and len(masks) != len(members):
+        raise ValueError(f"masks are {len(masks)} and members {len(members)}: give each its mask")
     models, inputs, targets = prepare(build, loss, *data.training, members)
     others = (check_data(*part, inputs.dtype) for part in (data.validation, data.test))
     checked = Data((inputs, targets), *others)
     fits: dict[int, Fit] = {}
     for indices in group_members(members, len(inputs)):
         chosen = [members[i] for i in indices]
-        stack = Stack([models[m.seed] for m in chosen], loss, chosen)
+        pruned = None if masks is None else torch.stack([masks[i] for i in indices])
+        stack = Stack([models[m.seed] for m in chosen], loss, chosen, pruned)
         with threads_for(stack.points.numel() * chosen[0].batch_of(len(inputs))):
             done = _fit(stack, checked, epochs, schedule, score or loss)
             fits.update(zip(indices, done, strict=True))

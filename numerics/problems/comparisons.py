@@ -8,19 +8,19 @@ from math import isfinite
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from numerics.fitting import Data, Fit, StepSchedule, fit_ensemble
 from numerics.hessians.losses import Loss
 from numerics.training import Member
-from theory.algorithms import NORMALIZED_SAM, SGD
+from theory.algorithms import NORMALIZED_SAM, SAM, SGD
 
 __all__ = ["Comparison"]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    r"""Heavy ball with and without SAM (normalised over all parameters, same batch).
+    r"""Heavy ball with and without SAM (normalised over all parameters or not, same batch).
 
     Weight decay is added to the gradient of the descent step and not perturbed; the step size is
     divided by ten after a quarter, half and three quarters of the epochs.
@@ -35,6 +35,7 @@ class Comparison:
         batch_size: samples per step.
         momentum: $\gamma$.
         weight_decay: $\lambda$.
+        normalized: whether SAM divides its ascent step by the norm of the gradient.
     """
 
     samples: int = 1000
@@ -46,6 +47,7 @@ class Comparison:
     batch_size: int = 128
     momentum: float = 0.9
     weight_decay: float = 1e-4
+    normalized: bool = True
 
     @property
     def loss(self) -> Loss:
@@ -70,28 +72,72 @@ class Comparison:
         """The three sets."""
         raise NotImplementedError
 
+    def prune(self, model: nn.Module, seed: int, data: Data) -> Tensor | None:
+        """Prune a fresh network in place; which parameters are left, None where all are."""
+        return None
+
+    def split(
+        self,
+        name: str,
+        everything: tuple[Tensor, Tensor],
+        held_out: tuple[Tensor, Tensor],
+        seed: int,
+    ) -> Data:
+        """Disjoint training and validation sets from one set, the beginning of another for tests.
+
+        Args:
+            name: of the data, for the message.
+            everything: inputs and labels to draw from.
+            held_out: inputs and labels of the test set.
+            seed: of the draw.
+
+        Raises:
+            ValueError: if there are too few samples.
+        """
+        (x, y), (test_x, test_y) = everything, held_out
+        for what, wanted, present in (
+            ("samples + validation", self.samples + self.validation, len(x)),
+            ("test", self.test, len(test_x)),
+        ):
+            if wanted > present:
+                raise ValueError(f"{what} is {wanted}: {name} has {present} of these images")
+        order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
+        # From the two ends, so that the validation set does not depend on the training samples.
+        training, validation = order[: self.samples], order[len(x) - self.validation :]
+        return Data(
+            (x[training], y[training]),
+            (x[validation], y[validation]),
+            (test_x[: self.test], test_y[: self.test]),
+        )
+
+    @property
+    def schedule(self) -> StepSchedule:
+        """Of the step size."""
+        return StepSchedule((0.25, 0.5, 0.75))
+
+    def members(self, seed: int) -> list[Member]:
+        """The trainings from one seed: SGD, then SAM with each radius."""
+        sam = NORMALIZED_SAM if self.normalized else SAM
+        settings = (self.batch_size, self.momentum, self.weight_decay)
+        return [
+            Member(seed, spec, self.step_size, radius, *settings)
+            for spec, radius in ((SGD, 0.0), *((sam, radius) for radius in self.radii))
+        ]
+
     def fit(self, seed: int, device: str | torch.device = "cpu") -> tuple[Fit, ...]:
-        """Train SGD, then SAM with each radius, from one seed and on the same batches."""
-        algorithms = [(SGD, 0.0), *((NORMALIZED_SAM, radius) for radius in self.radii)]
+        """Train all members from one seed and on the same batches."""
+        data, members = self.data(seed, device), self.members(seed)
+        model = self.build(seed, device)
+        mask = self.prune(model, seed, data)
         return fit_ensemble(
-            lambda wanted: self.build(wanted, device),
+            lambda _: model,
             self.loss,
-            self.data(seed, device),
-            [
-                Member(
-                    seed,
-                    spec,
-                    self.step_size,
-                    radius,
-                    self.batch_size,
-                    self.momentum,
-                    self.weight_decay,
-                )
-                for spec, radius in algorithms
-            ],
+            data,
+            members,
             epochs=self.epochs,
-            schedule=StepSchedule((0.25, 0.5, 0.75)),
+            schedule=self.schedule,
             score=self.score,
+            masks=None if mask is None else [mask] * len(members),
         )
 
     def outcome(self, seed: int, device: str | torch.device = "cpu") -> dict[str, Any]:

@@ -14,7 +14,7 @@ from numerics.problems.scaled_mnist import ScaledMnist
 from numerics.problems.teacher_student import TeacherStudent
 from numerics.statistics import mean_interval
 from numerics.training import Member
-from theory.algorithms import NORMALIZED_SAM
+from theory.algorithms import NORMALIZED_SAM, SAM, SGD
 
 TINY = ScaledMnist(
     samples=60, validation=30, test=50, epochs=3, radii=(0.05, 0.2), batch_size=20, scale=0.02
@@ -91,6 +91,13 @@ def test_the_members_are_those_of_the_setting():
     # The schedule decays within three epochs, so the ends differ; the first epoch does not.
     assert found.validation_scores[0] == alone.validation_scores[0]
     assert not torch.equal(found.parameters, alone.parameters)
+
+
+def test_sam_is_normalised_unless_the_setting_says_otherwise():
+    plain, normalised = (replace(TINY, normalized=flag) for flag in (False, True))
+    assert [member.spec for member in plain.members(1)] == [SGD, SAM, SAM]
+    assert [member.spec for member in normalised.members(1)] == [SGD, *[NORMALIZED_SAM] * 2]
+    assert [member.radius for member in plain.members(1)] == [0.0, 0.05, 0.2]
 
 
 def test_teacher_is_scaled_and_its_noise_is_as_stated():
