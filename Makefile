@@ -21,7 +21,7 @@ $(VENV)/.run: pyproject.toml constraints-cpu.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[dev,solvers,dask,slurm,peers]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[dev,solvers,dask,slurm,peers,docs]'
 	@touch $@
 
 check: $(VENV)/.run  ## the main job: check every proof, confront it with measurements, print the verdicts

@@ -3,235 +3,135 @@
 from __future__ import annotations
 
 import argparse
-import json
-import re
 import sys
-import time
 from collections.abc import Sequence
-from dataclasses import asdict
-from functools import partial
-from pathlib import Path
-from typing import Any
 
-import numpy
-import torch
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
+from theory import registry
+from theory.commandline import Parser, ended, program
 
-import theory
-from numerics.cases import CASES, Comparison, MnistMlpCase, pick_device
-from numerics.progress import progress
-from numerics.report import report_of_network
-from numerics.verdicts import Outcome, Verdict
-from theory.commandline import ended
-from theory.statements import Theorem
-
-COLOURS = {Outcome.CONSISTENT: "green", Outcome.VIOLATED: "red", Outcome.INCONCLUSIVE: "yellow"}
-MARKS = {Outcome.CONSISTENT: "✓", Outcome.VIOLATED: "✗ violated", Outcome.INCONCLUSIVE: "?"}
-LEGEND = """  ✓ consistent; the number is the slack, the relative distance to the bound
-  ✗ violated: the theorem, or the measurement, is wrong
-  ? inconclusive: for the reason that is numbered"""
+__all__ = ["main", "parser"]
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line's grammar."""
-    main = argparse.ArgumentParser(
-        prog="python -m numerics",
+def parser(
+    prog: str = "", ids: Sequence[str] | None = None, problems: Sequence[str] | None = None
+) -> Parser:
+    """The command line's grammar; importing it does not import torch.
+
+    Args:
+        prog: the name of the program; as it was called by default.
+        ids: the only theorems that it takes; any by default.
+        problems: the only problems that it takes; any by default.
+    """
+    main = Parser(
+        prog=prog or program("sam-measure", "numerics"),
         description="Measure what the theorems talk about.",
-        epilog="example: python -m numerics check sam-stability-s2 --problem mnist-mlp --json",
+        examples=(
+            "list",
+            "check sgd-pl-linear --problem gaussian-lsq",
+            "hessian --model mlp:49-24-10 --data mnist:60:4",
+        ),
     )
+    main.add_version_and_completion(completion)
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    check = commands.add_parser("check", help="theorem by problem: consistent or violated?")
-    check.add_argument("theorems", nargs="*", metavar="ID", help="default: all")
+    commands.add_parser(
+        "list",
+        help="the problems that theorems are confronted with",
+        description="Name the problems that theorems are confronted with.",
+        examples=("",),
+    )
+    check = commands.add_parser(
+        "check",
+        help="theorem by problem: consistent or violated?",
+        description="Confront theorems with measurements.\n"
+        "Exit status: 0 if nothing is violated, 1 if something is, 2 for bad input.",
+        examples=(
+            "",
+            "sam-pl-linear sgd-pl-linear --problem gaussian-lsq mnist-lsq",
+            "sam-stability-s2 --problem mnist-mlp --seeds 2 --json",
+            "sgd-pl-linear --problem gaussian-lsq --svg verdicts.svg",
+            "sam-pl-linear --problem my_problem.py",
+        ),
+    )
+    check.add_argument(
+        "theorems", nargs="*", choices=ids, metavar="ID", help="default: all of the library"
+    )
     check.add_argument(
         "--problem",
         nargs="+",
-        default=list(CASES),
-        metavar="NAME",
-        help=f"from {', '.join(CASES)} (default: all)",
+        choices=problems,
+        metavar="NAME|FILE.py",
+        help="from those that `list` names, or a file with one of your own (default: all)",
     )
     check.add_argument("--device", default="cpu", help="auto, cpu or cuda (default: cpu)")
     check.add_argument("--seeds", type=int, default=5, metavar="N", help="trainings (default: 5)")
-    check.add_argument("--svg", metavar="FILE", help="also write the table as a picture")
-    check.add_argument("--json", action="store_true", help="one JSON document on stdout")
-    hessian = commands.add_parser("hessian", help="exact spectrum, moments and stability")
+    form = check.add_mutually_exclusive_group()
+    form.add_argument("--svg", metavar="FILE", help="also write the table as a picture")
+    form.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    hessian = commands.add_parser(
+        "hessian",
+        help="exact spectrum, moments and stability",
+        description="Exact spectrum of a network's Hessian, its moments a, s_2, s_3, s_4, and what "
+        "they\nsay of stability. Networks of your own: numerics.hessians, from Python.",
+        examples=(
+            "--model mlp:49-24-10 --data mnist:60:4",
+            "--model mlp:49-8-10 --data mnist:20:4 --step-size 0.05 --radius 0.1 --batch-size 4",
+            "--model mlp:49-8-10 --data mnist:20:4 --loss cross-entropy --json",
+            "--model mlp:3-4-1 --data my_data.npz --weights my_weights.pt",
+        ),
+    )
     hessian.add_argument(
         "--model", required=True, metavar="mlp:IN-...-OUT", help="e.g. mlp:49-24-10 (tanh)"
     )
     hessian.add_argument(
-        "--data", required=True, metavar="mnist:N[:POOL]|FILE.npz", help="e.g. mnist:60:4"
+        "--data",
+        required=True,
+        metavar="mnist:N[:POOL]|FILE.npz",
+        help="N images averaged over POOL x POOL pixels, e.g. mnist:60:4; "
+        "or an archive with the arrays inputs and targets",
     )
     hessian.add_argument("--weights", metavar="FILE.pt", help="a state dict (default: seed 0)")
-    hessian.add_argument("--loss", default="square", help="square or cross-entropy")
-    hessian.add_argument("--step-size", type=float, default=0.1)
-    hessian.add_argument("--radius", type=float, default=0.0)
-    hessian.add_argument("--batch-size", type=int, default=1)
+    hessian.add_argument(
+        "--loss", default="square", help="square or cross-entropy (default: square)"
+    )
+    for option, default, meaning in (
+        ("--step-size", 0.1, "η"),
+        ("--radius", 0.0, "ρ of unnormalised SAM; 0 is SGD"),
+    ):
+        hessian.add_argument(
+            option, type=float, default=default, metavar="X", help=f"{meaning} (default: {default})"
+        )
+    hessian.add_argument(
+        "--batch-size",
+        type=int,
+        default=1,
+        metavar="B",
+        help="samples in a batch, drawn without replacement (default: 1)",
+    )
     hessian.add_argument("--device", default="cpu", help="auto, cpu or cuda (default: cpu)")
     hessian.add_argument("--json", action="store_true", help="one JSON document on stdout")
     return main
 
 
-def run_check(arguments: argparse.Namespace) -> int:
-    """The command `check`."""
-    device = pick_device(arguments.device)
-    for name in arguments.problem:
-        if name not in CASES:
-            raise ValueError(f"unknown problem {name!r}: choose from {', '.join(CASES)}")
-    theorems = [theory.get(name) for name in arguments.theorems] or [
-        theorem for theorem in theory.load().values() if theorem.refutation is None
-    ]
-    started = time.perf_counter()
-    cases = [CASES[name](device, arguments.seeds) for name in arguments.problem]
-    pairs = [(case, theorem) for case in cases for theorem in theorems]
-    verdicts = [
-        case.confront(theorem) for case, theorem in progress(pairs, "theorems against measurements")
-    ]
-    comparisons = [
-        comparison
-        for case in cases
-        if isinstance(case, MnistMlpCase)
-        for comparison in case.comparisons()
-    ]
-    seconds = time.perf_counter() - started
-    if arguments.json:
-        print(as_json(verdicts, comparisons, device, arguments.seeds, seconds))
-    else:
-        show(verdicts, comparisons, theorems, seconds, arguments.svg)
-    return 1 if any(v.outcome is Outcome.VIOLATED for v in verdicts) else 0
+def completion() -> Parser:
+    """The grammar of the installed command, with every name that it takes."""
+    from numerics.cases import CASES
+
+    claimed = [name for name, theorem in registry.load().items() if theorem.refutation is None]
+    return parser("sam-measure", claimed, tuple(CASES))
 
 
-def as_json(
-    verdicts: Sequence[Verdict],
-    comparisons: Sequence[Comparison],
-    device: str,
-    seeds: int,
-    seconds: float,
-) -> str:
-    """The document that `check --json` prints."""
-    document = {
-        "version": theory.__version__,
-        "device": device,
-        "dtype": "float64",
-        "seeds": list(range(seeds)),
-        "packages": {"torch": torch.__version__, "numpy": numpy.__version__},
-        "verdicts": [asdict(verdict) for verdict in verdicts],
-        "comparisons": [asdict(comparison) for comparison in comparisons],
-        "seconds": round(seconds, 2),
-    }
-    return json.dumps(document, ensure_ascii=False, indent=2, default=float)
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command that was asked for."""
+    # Importing torch takes seconds: help and bad usage do not wait for it.
+    from numerics import commands
 
-
-def show(
-    verdicts: Sequence[Verdict],
-    comparisons: Sequence[Comparison],
-    theorems: Sequence[Theorem],
-    seconds: float,
-    svg: str | None = None,
-) -> None:
-    """The verdicts for a terminal: one row for each theorem, one column for each problem."""
-    out = Console(record=svg is not None)
-    problems = list(dict.fromkeys(verdict.problem for verdict in verdicts))
-    title = "Theorems against measurements"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("theorem", *problems):
-        table.add_column(heading, no_wrap=True)
-    cell = {(verdict.theorem, verdict.problem): verdict for verdict in verdicts}
-    notes = list(dict.fromkeys(verdict.reason for verdict in verdicts if verdict.reason))
-    for theorem in theorems:
-        row = (describe(cell[theorem.id, problem], notes) for problem in problems)
-        status = theory.check(theorem).status
-        name = theorem.id if status is theorem.expected else f"[red]{theorem.id}: {status.value}[/]"
-        table.add_row(name, *row)
-    out.print(table)
-    out.print(LEGEND, markup=False)
-    for number, note in enumerate(notes, start=1):
-        out.print(f"  {superscript(number)} {note}", markup=False)
-    if comparisons:
-        out.print(comparison_table(comparisons))
-    counts = {outcome: sum(v.outcome is outcome for v in verdicts) for outcome in Outcome}
-    said = ", ".join(f"{count} {outcome.value}" for outcome, count in counts.items())
-    out.print(f"{len(verdicts)} verdicts: {said} ({seconds:.0f} s)")
-    if svg is not None:
-        # rich links to web fonts; the picture must not depend on the network
-        picture = re.sub(
-            r"@font-face \{.*?\}", "", out.export_svg(title="python -m numerics check"), flags=re.S
-        )
-        Path(svg).write_text(picture, encoding="utf-8")
-
-
-def describe(verdict: Verdict, notes: Sequence[str]) -> str:
-    """One verdict in a table; its reason, if it has one, stands below the table."""
-    text = f"[{COLOURS[verdict.outcome]}]{MARKS[verdict.outcome]}[/]"
-    if verdict.worst is not None:
-        text += " attained" if verdict.worst.attained else f" {verdict.slack:.0e}"
-    return text + (superscript(notes.index(verdict.reason) + 1) if verdict.reason else "")
-
-
-def superscript(number: int) -> str:
-    """A footnote mark."""
-    return "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(digit)] for digit in str(number))
-
-
-def comparison_table(comparisons: Sequence[Comparison]) -> Table:
-    """SAM's minima relative to SGD's."""
-    first = comparisons[0]
-    table = Table(
-        title=f"Relative to SGD's minima, at training loss {first.training_loss:g}, "
-        f"{first.ratio.pairs} seeds paired, {first.ratio.confidence:.0%}",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-    )
-    quantities = list(dict.fromkeys(c.quantity for c in comparisons))
-    for heading in ("minima of", *quantities):
-        table.add_column(heading)
-    for name in dict.fromkeys(c.algorithm for c in comparisons):
-        ratios = [c.ratio for c in comparisons if c.algorithm == name]
-        table.add_row(name, *(f"{r.ratio:.2f}\n\\[{r.low:.2f}, {r.high:.2f}]" for r in ratios))
-    return table
-
-
-def run_hessian(arguments: argparse.Namespace) -> int:
-    """The command `hessian`."""
-    report = report_of_network(
-        model=arguments.model,
-        data=arguments.data,
-        weights=arguments.weights,
-        loss=arguments.loss,
-        step_size=arguments.step_size,
-        radius=arguments.radius,
-        batch_size=arguments.batch_size,
-        device=pick_device(arguments.device),
-    )
-    if arguments.json:
-        print(json.dumps(report, ensure_ascii=False, indent=2))
-        return 0
-    title = f"{arguments.model} on {arguments.data}"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-    table.add_column("quantity")
-    table.add_column("value")
-    for name, number in flatten(report):
-        table.add_row(name, f"{number:.6g}" if isinstance(number, float) else str(number))
-    Console().print(table)
-    return 0
-
-
-def flatten(report: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Nested entries as rows."""
-    rows: list[tuple[str, Any]] = []
-    for name, entry in report.items():
-        if isinstance(entry, dict):
-            rows += flatten(entry, f"{prefix}{name}: ")
-        elif not isinstance(entry, list):
-            rows.append((prefix + name, entry))
-    return rows
+    return commands.COMMANDS[arguments.command](arguments)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line: 0 nothing violated, 1 something violated, 2 bad input."""
     arguments = parser().parse_args(argv)
-    commands = {"check": run_check, "hessian": run_hessian}
-    return ended(partial(commands[arguments.command], arguments))
+    return ended(lambda: run(arguments))
 
 
 if __name__ == "__main__":

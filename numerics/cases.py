@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
+from pathlib import Path
+from typing import Protocol, cast
 
 import torch
 
@@ -39,9 +40,11 @@ from numerics.progress import progress
 from numerics.statistics import PairedRatio, paired_ratio
 from numerics.verdicts import Verdict, inconclusive
 from theory.algorithms import SGD
+from theory.messages import unknown
 from theory.statements import Theorem
+from theory.userfiles import module_of_file
 
-__all__ = ["CASES", "Case", "Comparison", "LeastSquaresCase", "MnistMlpCase"]
+__all__ = ["CASES", "Case", "Comparison", "LeastSquaresCase", "MnistMlpCase", "case_of"]
 
 StabilityCheck = Callable[[Theorem, str, "tuple[Site, ...]"], Verdict]
 STABILITY: dict[str, StabilityCheck] = {
@@ -99,7 +102,9 @@ RATES |= NOISY_RATES
 class Case(Protocol):
     """A problem that can be asked for a verdict on a theorem."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the command line calls it."""
 
     def confront(self, theorem: Theorem) -> Verdict:
         """The problem's verdict; inconclusive where it has nothing to say."""
@@ -205,17 +210,16 @@ class MnistMlpCase:
             for seed in self.setting.seeds
             if all(group[seed].moments for group in by_algorithm.values())
         ]
+
+        def measured(which: str, attribute: str) -> list[float]:
+            return [getattr(by_algorithm[which][seed].moments, attribute) for seed in complete]
+
         fields = {"a": "sharpness", "s_2": "s2", "s_3": "s3", "s_4": "s4"}
         return tuple(
             Comparison(
                 quantity,
                 name,
-                paired_ratio(
-                    *(
-                        [getattr(by_algorithm[which][seed].moments, attribute) for seed in complete]
-                        for which in (name, SGD.name)
-                    )
-                ),
+                paired_ratio(measured(name, attribute), measured(SGD.name, attribute)),
                 self.setting.target_loss,
             )
             for name in by_algorithm
@@ -249,6 +253,23 @@ CASES: dict[str, Callable[[str, int], Case]] = {
     "mnist-lsq": mnist,
     "mnist-mlp": mnist_mlp,
 }
+
+
+def case_of(name: str, device: str, seeds: int) -> Case:
+    """The problem of that name, or the one that a Python file defines as `case(device, seeds)`.
+
+    Raises:
+        ValueError: if it is not known, or the file does not define it.
+    """
+    if not name.endswith(".py"):
+        if name not in CASES:
+            raise unknown("problem", name, CASES)
+        return CASES[name](device, seeds)
+    define = getattr(module_of_file(Path(name), "problem"), "case", None)
+    case = define(device, seeds) if callable(define) else None
+    if not hasattr(case, "confront"):
+        raise ValueError(f"{name} defines no problem: give it case(device, seeds) -> Case")
+    return cast(Case, case)
 
 
 def pick_device(name: str) -> str:

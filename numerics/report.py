@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,12 +24,13 @@ from numerics.hessians import (
     step_mean_extremes,
     step_second_moment,
 )
+from numerics.hessians.losses import Loss
 from numerics.problems.networks import mlp
 from theory.evaluate import evaluate
 
 __all__ = ["load_data", "load_model", "report_of_network"]
 
-LOSSES = {"square": SQUARE_LOSS, "cross-entropy": CROSS_ENTROPY}
+LOSSES: dict[str, Loss] = {"square": SQUARE_LOSS, "cross-entropy": CROSS_ENTROPY}
 
 
 def report_of_network(
@@ -59,20 +62,24 @@ def report_of_network(
     check_choice("loss", loss, tuple(LOSSES))
     network = load_model(model, weights, device)
     inputs, targets = load_data(data, loss, device)
-    first, last = network[0], network[-1]
-    if inputs.ndim != 2 or inputs.shape[1] != first.in_features:
+    inside, *_, outside = widths_of(model)
+    if inputs.ndim != 2 or inputs.shape[1] != inside:
         raise ValueError(
-            f"{model} takes {first.in_features} inputs and {data} has {tuple(inputs.shape[1:])}: "
+            f"{model} takes {inside} inputs and {data} has {tuple(inputs.shape[1:])}: "
             "change the first width"
         )
-    if loss == "square" and targets.shape != (len(inputs), last.out_features):
+    if len(targets) != len(inputs):
         raise ValueError(
-            f"{model} has {last.out_features} outputs and the targets have shape "
+            f"{data} has {len(inputs)} inputs and {len(targets)} targets: give one for each"
+        )
+    if loss == "square" and targets.shape[1:] != (outside,):
+        raise ValueError(
+            f"{model} has {outside} outputs and the targets have shape "
             f"{tuple(targets.shape)}: change the last width"
         )
-    arguments = (network, LOSSES[loss], inputs, targets)
-    spectrum = torch.linalg.eigvalsh(exact(*arguments)).cpu().tolist()
-    hessians = per_sample(*arguments)
+    hessian = exact(network, LOSSES[loss], inputs, targets)
+    spectrum = torch.linalg.eigvalsh(hessian).cpu().tolist()
+    hessians = per_sample(network, LOSSES[loss], inputs, targets)
     measured = moments(hessians, batch_size=batch_size)
     setting = {"step_size": step_size, "radius": radius, "batch_size": batch_size}
     second = step_second_moment(hessians, step_size, radius, batch_size=batch_size)
@@ -101,7 +108,10 @@ def bounds(measured: dict[str, Any], step_size: float, radius: float) -> dict[st
     sharpness = theory.get("sam-stability-sharpness")
     left = evaluate(sharpness, "left", a=measured["sharpness"], radius=radius)
     limit = evaluate(sharpness, "limit", step_size=step_size)
-    result = {"a(1 + ρa)": float(left.value), "at most 2/η": float(limit.value)}
+    result: dict[str, float | str] = {
+        "a(1 + ρa)": float(left.value),
+        "at most 2/η": float(limit.value),
+    }
     for order in (2, 3, 4):
         bound = evaluate(
             theory.get(f"sam-stability-s{order}"), "bound", step_size=step_size, radius=radius
@@ -116,21 +126,36 @@ def bounds(measured: dict[str, Any], step_size: float, radius: float) -> dict[st
     return result
 
 
-def load_model(description: str, weights: str | None, device: str) -> nn.Sequential:
-    """The network that `mlp:IN-...-OUT` names, with weights from a file or of seed 0."""
+def widths_of(description: str) -> list[int]:
+    """The widths in `mlp:IN-...-OUT`.
+
+    Raises:
+        ValueError: if it is written otherwise.
+    """
     kind, _, rest = description.partition(":")
     widths = rest.split("-")
-    if kind != "mlp" or len(widths) < 2 or not all(width.isdigit() for width in widths):
+    if kind != "mlp" or len(widths) < 2 or not all(width.isdecimal() for width in widths):
         raise ValueError(f"model {description!r} is not understood: write it like mlp:49-24-10")
-    network = mlp([int(width) for width in widths], device=device)
+    return [int(width) for width in widths]
+
+
+def load_model(description: str, weights: str | None, device: str) -> nn.Sequential:
+    """The network that `mlp:IN-...-OUT` names, with weights from a file or of seed 0."""
+    network = mlp(widths_of(description), device=device)
     if weights is not None:
         if not Path(weights).is_file():
             raise ValueError(f"{weights}: no such file with weights")
         try:
-            network.load_state_dict(torch.load(weights, map_location=device, weights_only=True))
-        except Exception as problem:
-            first = str(problem).splitlines()[0]
-            raise ValueError(f"{weights} does not fit {description}: {first}") from problem
+            state = torch.load(weights, map_location=device, weights_only=True)
+        except Exception as problem:  # of many kinds, each with paragraphs of advice
+            raise ValueError(
+                f"{weights} holds no weights: write it with torch.save(model.state_dict(), ...)"
+            ) from problem
+        try:
+            network.load_state_dict(state)
+        except Exception as problem:  # RuntimeError, TypeError and what strange entries raise
+            what = " ".join(str(problem).split())
+            raise ValueError(f"{weights} does not fit {description}: {what}") from problem
     return network
 
 
@@ -138,7 +163,7 @@ def load_data(description: str, loss: str, device: str) -> tuple[Tensor, Tensor]
     """Inputs and targets: one-hot targets for the square loss, labels for cross-entropy."""
     kind = "one-hot" if loss == "square" else "integer"
     name, *numbers = description.split(":")
-    if name == "mnist" and len(numbers) in (1, 2) and all(n.isdigit() for n in numbers):
+    if name == "mnist" and len(numbers) in (1, 2) and all(n.isdecimal() for n in numbers):
         samples, pool = int(numbers[0]), int(numbers[1]) if len(numbers) == 2 else 1
         subset = mnist_subset(samples, pool=pool, targets=kind, device=device)
         return subset.inputs, subset.targets
@@ -147,9 +172,28 @@ def load_data(description: str, loss: str, device: str) -> tuple[Tensor, Tensor]
         raise ValueError(
             f"data {description!r} is not understood: write mnist:60:4 or name a .npz file"
         )
-    with np.load(path, allow_pickle=False) as archive:
-        missing = {"inputs", "targets"} - set(archive.files)
-        if missing:
-            raise ValueError(f"{path} has no array {sorted(missing)[0]!r}")
-        inputs, targets = archive["inputs"], archive["targets"]
-    return torch.from_numpy(inputs).double().to(device), torch.from_numpy(targets).to(device)
+    inputs, targets = (torch.from_numpy(array) for array in read_arrays(path))
+    return inputs.double().to(device), targets.to(device)
+
+
+def read_arrays(path: Path) -> list[np.ndarray]:
+    """The arrays `inputs` and `targets` of an archive.
+
+    Raises:
+        ValueError: if it cannot be read, lacks one of them, or one holds no real numbers.
+    """
+    advice = f"write it with numpy.savez({path.name!r}, inputs=..., targets=...)"
+    arrays = []
+    try:
+        if not zipfile.is_zipfile(path):
+            raise ValueError("it is no NumPy archive")
+        with np.load(path, allow_pickle=False) as archive:
+            for name in ("inputs", "targets"):
+                if name not in archive.files:
+                    raise ValueError(f"it has no array {name!r}")
+                arrays.append(archive[name])
+                if arrays[-1].dtype.kind not in "iuf" or not arrays[-1].ndim:
+                    raise ValueError(f"{name} is no array of real numbers")
+    except (OSError, ValueError, zipfile.BadZipFile, zlib.error) as problem:
+        raise ValueError(f"{path} cannot be used ({problem}): {advice}") from None
+    return arrays

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.util
 import pkgutil
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from paper_figures.provenance import code_version
@@ -126,7 +123,10 @@ def load(origin: str) -> Recipe:
     """
     path = Path(origin)
     if path.suffix == ".py":
-        module, name = _load_file(path), path.stem
+        # Workers import this module before they set their numbers of threads: numpy has to wait.
+        from theory.userfiles import module_of_file
+
+        module, name = module_of_file(path, "figure"), path.stem
     else:
         module, name = importlib.import_module(origin), origin.rpartition(".")[2]
     recipe = getattr(module, "RECIPE", None)
@@ -141,19 +141,3 @@ def _checked(origin: str, version: str) -> Recipe:
     if recipe.version() != version:
         raise RuntimeError(f"the code of figure {recipe.name} changed during the build: repeat it")
     return recipe
-
-
-def _load_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise ValueError(f"figure file {path} does not exist: give the path of a Python file")
-    name = f"_figure_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path.resolve())
-    assert spec is not None and spec.loader is not None  # the suffix is .py
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        what = f"{type(error).__name__}: {error}"
-        raise ValueError(f"figure file {path} cannot be loaded ({what}): repair it") from error
-    return module

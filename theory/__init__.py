@@ -5,7 +5,7 @@ from theory.kernel import check
 from theory.registry import get, load, load_file
 from theory.statements import Report, Status, Theorem
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 __all__ = [
     "GD",
     "NORMALIZED_SAM",

@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 from rich.box import SIMPLE_HEAD
@@ -17,11 +16,12 @@ from rich.table import Table
 import theory
 from theory import checkers, registry
 from theory.checkers import SKIPPED, Verdict, examine
-from theory.commandline import ended
+from theory.commandline import Parser, ended, processes, program
 from theory.export.coq_theorem import document
 from theory.export.to_json import encode
 from theory.export.to_latex import article
 from theory.export.to_text import explanation
+from theory.messages import unknown
 from theory.statements import Failure, Status, Theorem
 
 COLOURS = {
@@ -34,17 +34,51 @@ COLOURS = {
 DECIDED = (Status.PROVED.value, Status.REFUTED.value)
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line's grammar."""
-    main = argparse.ArgumentParser(
-        prog="python -m theory",
+def parser(prog: str = "", ids: Sequence[str] | None = None) -> Parser:
+    """The command line's grammar.
+
+    Args:
+        prog: the name of the program; as it was called by default.
+        ids: the only theorems that it takes; any by default.
+    """
+    main = Parser(
+        prog=prog or program("sam-prove", "theory"),
         description="State theorems about sharpness-aware minimisation and check their proofs.",
-        epilog="example: python -m theory check sam-pl-linear my_theorem.py --json",
+        examples=(
+            "list",
+            "check sam-pl-linear sgd-pl-linear",
+            "check my_theorem.py --checkers kernel,z3,coq",
+            "explain sam-pl-linear",
+        ),
     )
+    main.add_version_and_completion(lambda: parser("sam-prove", tuple(registry.load())))
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("list", help="the theorems of the library")
-    check = commands.add_parser("check", help="check proofs; exit 0 if all are as recorded")
-    check.add_argument("theorems", nargs="*", metavar="ID|FILE.py", help="default: all")
+    commands.add_parser(
+        "list",
+        help="the theorems of the library",
+        description="Name the theorems of the library, with statement, verdict and source.",
+        examples=("", "| grep stability"),
+    )
+    check = commands.add_parser(
+        "check",
+        help="check proofs; exit 0 if all are as recorded",
+        description="Replay proofs in exact arithmetic.\nExit status: 0 if every verdict is the "
+        "one that is recorded, 1 if one differs, 2 for bad input.",
+        examples=(
+            "",
+            "sam-pl-linear sgd-pl-linear --json",
+            "sgd-pl-linear --checkers kernel,z3",
+            "examples/proximal_point.py",
+            "--jobs 2",
+        ),
+    )
+    check.add_argument(
+        "theorems",
+        nargs="*",
+        choices=ids,
+        metavar="ID|FILE.py",
+        help="theorems of the library, or a file with theorems of your own (default: the library)",
+    )
     check.add_argument(
         "--checkers",
         default="kernel",
@@ -53,8 +87,20 @@ def parser() -> argparse.ArgumentParser:
     )
     check.add_argument("--json", action="store_true", help="one JSON document on stdout")
     check.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
-    explain = commands.add_parser("explain", help="a statement and its proof, step by step")
-    explain.add_argument("theorem", metavar="ID|FILE.py")
+    explain = commands.add_parser(
+        "explain",
+        help="a statement and its proof, step by step",
+        description="Print hypotheses, the implicit ones marked, and the proof step by step.",
+        examples=(
+            "sam-stability-s2",
+            "sgd-pl-linear --latex > theorem.tex",
+            "sgd-pl-linear --coq > theorem.v",
+            "sgd-pl-linear --json",
+        ),
+    )
+    explain.add_argument(
+        "theorem", choices=ids, metavar="ID|FILE.py", help="of the library, or a file of your own"
+    )
     form = explain.add_mutually_exclusive_group()
     form.add_argument("--latex", action="store_true", help="as a LaTeX article")
     form.add_argument("--coq", action="store_true", help="as a Coq file that proves every step")
@@ -149,16 +195,17 @@ def summary(verdicts: Sequence[Verdict]) -> str:
 def run_check(arguments: argparse.Namespace, out: Console) -> int:
     """The command `check`."""
     names = tuple(name for name in arguments.checkers.split(",") if name)
-    unknown = [name for name in names if name not in checkers.available()]
-    if unknown:
-        known = ", ".join(checkers.available())
-        raise ValueError(f"unknown checker {unknown[0]!r}: there are {known}")
+    for name in names:
+        if name not in checkers.available():
+            raise unknown("checker", name, checkers.available())
+    if not names:
+        raise ValueError(f"--checkers names none: choose from {', '.join(checkers.available())}")
     if arguments.jobs < 1:
         raise ValueError(f"--jobs {arguments.jobs}: give at least 1")
     theorems = find(arguments.theorems)
     ask = partial(examine, checkers=names)
     if arguments.jobs > 1:
-        with ProcessPoolExecutor(arguments.jobs) as pool:
+        with processes(arguments.jobs) as pool:
             verdicts = list(pool.map(ask, theorems))
     else:
         verdicts = [ask(theorem) for theorem in theorems]

@@ -1,30 +1,148 @@
-"""What the toolkit's commands share: how they end."""
+"""What the toolkit's commands share: how they are called, what their help shows, how they end."""
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, NoReturn
 
-__all__ = ["ended"]
+from theory import __version__
+from theory.messages import missing, optional
+
+__all__ = [
+    "BAD_INPUT",
+    "GONE",
+    "INTERRUPTED",
+    "Parser",
+    "check_folder",
+    "ended",
+    "processes",
+    "program",
+]
+
+BAD_INPUT, INTERRUPTED, GONE = 2, 130, 141
+SHELLS = ("bash", "zsh", "tcsh")
 
 
-def ended(action: Callable[[], int]) -> int:
-    """Run a command and return its exit status.
+def program(command: str, module: str) -> str:
+    """How the user called it: as an installed command, or as a module."""
+    return command if Path(sys.argv[0]).stem == command else f"python -m {module}"
 
-    Bad input (a ValueError) is one line on stderr and status 2; Ctrl-C is status 130; a reader that
-    went away, as in `... | head`, is status 141, without a traceback.
+
+class Parser(argparse.ArgumentParser):
+    """A grammar that shows examples in its help and reports bad usage in one line.
+
+    Args:
+        examples: what may follow the name of the program, one command line each.
+        options: those of `argparse.ArgumentParser`.
+    """
+
+    def __init__(self, *, examples: Sequence[str] = (), **options: Any) -> None:
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+        if examples:
+            lines = "\n".join(f"  {self.prog} {example}".rstrip() for example in examples)
+            self.epilog = f"examples:\n{lines}"
+
+    def error(self, message: str) -> NoReturn:
+        """End with status 2 and one line."""
+        self.exit(BAD_INPUT, f"error: {message} (see {self.prog} --help)\n")
+
+    def add_version_and_completion(self, complete: Callable[[], Parser]) -> None:
+        """Add `--version`, and `--print-completion` for the grammar that `complete` builds."""
+        self.add_argument("--version", action="version", version=f"sam-theory {__version__}")
+        self.add_argument(
+            "--print-completion",
+            action=_PrintCompletion,
+            build=complete,
+            choices=SHELLS,
+            metavar="SHELL",
+            help=f"print what completes the command in a shell: {', '.join(SHELLS)}",
+        )
+
+
+class _PrintCompletion(argparse.Action):
+    """Prints a completion script and ends."""
+
+    def __init__(self, build: Callable[[], Parser], **options: Any) -> None:
+        super().__init__(default=argparse.SUPPRESS, **options)
+        self.build = build
+
+    def __call__(self, parser: argparse.ArgumentParser, *given: Any) -> None:
+        _, shell, _ = given
+        try:
+            shtab: Any = optional("shtab")
+        except ImportError as problem:
+            parser.error(str(problem))
+        print(shtab.complete(self.build(), shell))
+        parser.exit()
+
+
+@contextlib.contextmanager
+def processes(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """A pool of processes of which nothing is waited for any more after Ctrl-C."""
+    pool = ProcessPoolExecutor(jobs, initializer=_end_on_interrupt)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _end_on_interrupt() -> None:
+    """In a worker: end without a word, but where interrupts are ignored go on ignoring them."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder in which nothing could be written; it need not be there yet.
+
+    Raises:
+        ValueError: if it, or the nearest folder above it that is there, is none or is protected.
+    """
+    place = folder.absolute()
+    there = next(path for path in (place, *place.parents) if path.exists())
+    if not there.is_dir():
+        raise ValueError(f"{there} is not a folder: choose another")
+    if not os.access(there, os.R_OK | os.W_OK | os.X_OK):
+        raise ValueError(f"{there} is protected: change its permissions, or choose another folder")
+
+
+def ended(action: Callable[[], int], interrupted: str = "interrupted") -> int:
+    """Run a command and return its exit status, without a traceback for what a user can cause.
+
+    Bad input, a file that cannot be used and an optional library that is missing are one line on
+    stderr and status 2; Ctrl-C is status 130; a reader that went away, as in `... | head`, is 141.
     """
     try:
         status = action()
         sys.stdout.flush()
         return status
+    except ModuleNotFoundError as problem:
+        explained = missing(problem)
+        if explained is problem:  # a broken installation: nothing that a user can cause
+            raise
+        return _refused(explained)
     except ValueError as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        return 2
+        return _refused(problem)
     except KeyboardInterrupt:
-        return 130
+        print(interrupted, file=sys.stderr)
+        return INTERRUPTED
     except BrokenPipeError:
         # nothing can be written any more: keep the interpreter's own flush at exit from failing
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return GONE
+    except OSError as problem:
+        where = f"{problem.filename}: " if problem.filename is not None else ""
+        return _refused(f"{where}{problem.strerror or problem}")
+
+
+def _refused(problem: object) -> int:
+    """Say in one line what is wrong with the input."""
+    print("error:", " ".join(str(problem).split()), file=sys.stderr)
+    return BAD_INPUT

@@ -19,6 +19,7 @@ from typing import IO, cast
 
 from theory import library
 from theory.export.to_json import decode, encode
+from theory.messages import missing, unknown
 from theory.statements import Theorem
 from theory.wellformed import conform
 from theory.witnesses import completed
@@ -54,11 +55,11 @@ def get(theorem_id: str) -> Theorem:
     """A theorem of the library.
 
     Raises:
-        ValueError: if there is none with this id; the message lists the ids.
+        ValueError: if there is none with this id; the message names the nearest one.
     """
     theorems = load()
     if theorem_id not in theorems:
-        raise ValueError(f"unknown theorem {theorem_id!r}: the library has {', '.join(theorems)}")
+        raise unknown("theorem", theorem_id, theorems, "`python -m theory list` names them")
     return theorems[theorem_id]
 
 
@@ -149,7 +150,10 @@ def _hand_over(path: str, answer: str) -> None:
     if spec is None or spec.loader is None:
         raise BadTheoremFile(f"{path}: not a Python file")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except ModuleNotFoundError as problem:
+        raise missing(problem) from None
     theorems = theorems_of(module)
     conform(theorems, tuple[Theorem, ...])
     theorems = tuple(completed(theorem) for theorem in theorems)

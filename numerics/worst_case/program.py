@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from numerics.worst_case.symmetry import Atom, Combination
+from theory.messages import optional
 
 __all__ = ["ONE", "Program", "Solution", "Status", "solve"]
 
@@ -101,7 +101,7 @@ def solve(program: Program, solver: str = "CLARABEL") -> Solution:
         ImportError: if cvxpy is not installed.
         ValueError: if cvxpy has no such solver.
     """
-    cp: Any = importlib.import_module("cvxpy")
+    cp: Any = optional("cvxpy")
     if solver not in cp.installed_solvers():
         known = ", ".join(cp.installed_solvers())
         raise ValueError(f"solver {solver!r} is not installed: use one of {known}")

@@ -85,34 +85,3 @@ def test_hessian_of_the_users_own_data(capsys, tmp_path):
         *("--loss", "cross-entropy", "--json"),
     )
     assert status == 0 and json.loads(out)["samples"] == 6
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["check", "no-such"], "unknown theorem 'no-such'"),
-        (["check", "--problem", "cifar"], "unknown problem 'cifar'"),
-        (["check", "--device", "tpu"], "unknown device 'tpu'"),
-        (["check", "--problem", "mnist-mlp", "--seeds", "0"], "seeds"),
-        (["hessian", "--model", "resnet", "--data", "mnist:9:4"], "model 'resnet'"),
-        (["hessian", "--model", "mlp:49-2-10", "--data", "cifar"], "data 'cifar'"),
-        (["hessian", "--model", "mlp:49-2-10", "--data", "mnist:0:4"], "0"),
-        (
-            ["hessian", "--model", "mlp:49-2-10", "--data", "mnist:9:4", "--step-size", "-1"],
-            "step_size",
-        ),
-        (
-            ["hessian", "--model", "mlp:49-2-10", "--data", "mnist:9:4", "--radius", "nan"],
-            "radius",
-        ),
-        (["hessian", "--model", "mlp:48-2-10", "--data", "mnist:9:4"], "4"),
-        (
-            ["hessian", "--model", "mlp:49-2-10", "--data", "mnist:9:4", "--weights", "no.pt"],
-            "no.pt: no such file",
-        ),
-    ],
-)
-def test_bad_input_is_one_line_and_status_2(capsys, arguments, words):
-    status, out, err = run(capsys, *arguments)
-    assert status == 2 and out == ""
-    assert words in err and err.count("\n") == 1 and "Traceback" not in err

@@ -40,22 +40,6 @@ def test_table_and_several_processes(capsys):
     assert "2 theorems: kernel 2; none differ from what is recorded" in out
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["check", "no-such"], "unknown theorem 'no-such'"),
-        (["check", "--checkers", "oracle"], "unknown checker 'oracle'"),
-        (["check", "missing.py"], "missing.py: no such file"),
-        (["check", "--jobs", "0"], "--jobs 0"),
-        (["explain", "no-such"], "unknown theorem 'no-such'"),
-    ],
-)
-def test_bad_input_is_one_line_and_status_2(capsys, arguments, words):
-    status, out, err = run(capsys, *arguments)
-    assert status == 2 and out == ""
-    assert words in err and err.count("\n") == 1 and "Traceback" not in err
-
-
 def test_bad_usage_is_status_2():
     with pytest.raises(SystemExit) as problem:
         main(["prove"])

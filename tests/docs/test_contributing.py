@@ -1,4 +1,4 @@
-"""CONTRIBUTING is followed literally, in a copy: a theorem, a problem and a figure in one file each."""
+"""CONTRIBUTING is followed literally, in a copy: a theorem, a problem and a figure."""
 
 import os
 import re

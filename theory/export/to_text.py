@@ -41,7 +41,8 @@ def explanation(theorem: Theorem) -> str:
         else:
             for rule in hypothesis.rules:
                 bound = ", ".join(v.name for v in rule.variables)
-                lines.append(f"      for all {bound}: {to_text(rule.relation)}   [{rule.name}]")
+                scope = f"for all {bound}: " if bound else ""
+                lines.append(f"      {scope}{to_text(rule.relation)}   [{rule.name}]")
     lines += [
         "",
         *(_refutation(theorem, theorem.refutation) if theorem.refutation else _proof(theorem)),

@@ -61,7 +61,7 @@ TEXT = Vocabulary(
 )
 LATEX = Vocabulary(
     param=lambda name: symbol(name).latex,
-    name=lambda name: name,
+    name=lambda name: name.replace("_star", r"_\star"),
     rational=lambda q: (
         (str(q), ATOMIC)
         if q.denominator == 1

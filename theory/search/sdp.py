@@ -7,7 +7,6 @@ failed.
 
 from __future__ import annotations
 
-import importlib
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from theory.messages import optional
 
 Floats = NDArray[np.float64]
 RESIDUAL = 1e-5  # relative; a proposal further off than this is of no use to the rounding
@@ -92,7 +93,7 @@ def clarabel(sdp: Sdp, seconds: float) -> Answer:
     Raises:
         ImportError: if cvxpy is not installed.
     """
-    cp: Any = importlib.import_module("cvxpy")
+    cp: Any = optional("cvxpy")
     parts: list[Any] = []
     if sdp.nonnegative:
         parts.append(cp.Variable(sdp.nonnegative, nonneg=True))
@@ -143,8 +144,7 @@ def solve(sdp: Sdp, solver: Solver, seconds: float) -> Answer:
     try:
         answer = solver(sdp, seconds)
     except ImportError as problem:
-        reason = f"{problem}; install the extra 'solvers'"
-        return Answer(SolverStatus.FAILED, reason=reason)
+        return Answer(SolverStatus.FAILED, reason=str(problem))
     except Exception as problem:
         return Answer(SolverStatus.FAILED, reason=f"{type(problem).__name__}: {problem}")
     if not isinstance(answer, Answer):

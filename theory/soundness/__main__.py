@@ -8,13 +8,14 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from theory import registry
+from theory.commandline import Parser, ended, processes
 from theory.soundness import refutations, report
 from theory.soundness.refutations import Refutations
 from theory.soundness.report import Fuzz, Mutation, Tampering
@@ -22,15 +23,18 @@ from theory.soundness.report import Fuzz, Mutation, Tampering
 CHUNK, LONG, WIDTH = 1000, 10, 110
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command line's grammar."""
-    main = argparse.ArgumentParser(
+    main = Parser(
         prog="python -m theory.soundness",
-        description="Try to fool the kernel: mutants, tampered certificates, generated claims. "
-        "Exit 1 if anything false is accepted.",
+        description="Try to fool the kernel: mutants, tampered certificates, generated claims.\n"
+        "Exit status: 0 if nothing false is accepted, 1 if something is, 2 for bad input.",
+        examples=("", "sgd-pl-linear --fuzz 100", "sam-pl-linear --fuzz 0 --json"),
     )
     main.add_argument("theorems", nargs="*", metavar="ID", help="default: all")
-    main.add_argument("--fuzz", type=int, default=10_000, metavar="N", help="claims of each kind")
+    main.add_argument(
+        "--fuzz", type=int, default=10_000, metavar="N", help="claims of each kind (default: 10000)"
+    )
     main.add_argument("--seed", type=int, default=0, help="of the generated claims (default: 0)")
     main.add_argument("--jobs", type=int, default=2, metavar="N", help="processes (default: 2)")
     main.add_argument("--json", action="store_true", help="one JSON document on stdout")
@@ -64,7 +68,7 @@ def gather(
     """Run everything in processes; progress goes to stderr."""
     proved = [name for name in names if registry.get(name).refutation is None]
     largest_first = sorted(proved, key=lambda name: -len(registry.get(name).proof))
-    with ProcessPoolExecutor(jobs) as pool:
+    with processes(jobs) as pool:
         mutations = {
             name: [pool.submit(mutate, name, part) for part in range(shares(name))]
             for name in largest_first
@@ -140,15 +144,18 @@ genuine: instances that refute, by a second evaluation too, a statement recorded
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the report; exit status 0, 1 if something false is accepted, 2 for bad input."""
     arguments = parser().parse_args(argv)
+    return ended(lambda: run(arguments))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make the report and print it."""
     names = arguments.theorems or list(registry.load())
-    try:
-        for name in names:
-            registry.get(name)
-        if arguments.jobs < 1 or arguments.fuzz < 0:
-            raise ValueError("--jobs is at least 1 and --fuzz at least 0")
-    except ValueError as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        return 2
+    for name in names:
+        registry.get(name)
+    if arguments.jobs < 1:
+        raise ValueError(f"--jobs {arguments.jobs}: give at least 1")
+    if arguments.fuzz < 0:
+        raise ValueError(f"--fuzz {arguments.fuzz}: give at least 0")
     started = time.perf_counter()
     found = gather(names, arguments.fuzz, arguments.seed, arguments.jobs)
     seconds = round(time.perf_counter() - started, 1)

@@ -1,0 +1,137 @@
+"""Sharpness and non-uniformity of the minima of SGD and SAM against the width of the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from numerics.problems.networks import MnistMlp
+from numerics.statistics import mean_interval, paired_ratio
+from paper_figures import style
+from paper_figures.figures import _comparisons as shared
+from paper_figures.figures import minima_moments as minima
+from paper_figures.figures.minima_moments import compute
+from paper_figures.recipes import Recipe
+from paper_figures.runs import Record, Run
+from paper_figures.tables import Row
+from theory import SGD
+
+CAPTION = """\
+Sharpness a = lambda_max(H) and non-uniformity s_k = lambda_max(E H_b^k - H^k)^(1/k) of the exact
+Hessians of single samples, where SGD, unnormalised SAM and normalised SAM end on a part of MNIST
+(perceptron with one hidden layer, square loss, 7 x 7 pixels), against the number of parameters.
+Every training is stopped at the same training loss; step size, radii and batch size are the same at
+every width. Above: geometric means over seeds. Below: ratios to SGD from the same initial weights
+and batches. 95% confidence intervals (Student's t on the logarithms, below of the paired ratios);
+seeds from which some training misses the loss are left out of their width."""
+
+
+def preset(hidden: Sequence[int], setting: MnistMlp, seeds: Sequence[int]) -> dict[str, Any]:
+    """A setting at several widths."""
+    return {**minima.preset(setting, seeds), "hidden": list(hidden)}
+
+
+THIRTY = MnistMlp(samples=30, batch_size=6, step_size=0.06, radius=0.025, normalized_radius=0.02)
+PRESETS = {
+    "smoke": preset((12, 16), MnistMlp(samples=10, batch_size=4, target_loss=0.03), (0, 1)),
+    "laptop": preset((12, 24, 48, 96), THIRTY, range(5)),
+    "paper": preset((12, 24, 48, 96), THIRTY, range(20)),
+}
+
+
+def runs(parameters: Mapping[str, Any]) -> list[Run]:
+    """One run for each width and seed: it trains every algorithm."""
+    at_one_width = minima.runs(parameters)  # the data does not depend on the width
+    return [
+        Run({**run.parameters, "hidden": hidden}, run.seed, run.data)
+        for hidden in parameters["hidden"]
+        for run in at_one_width
+    ]
+
+
+def table(parameters: Mapping[str, Any], records: Sequence[Record]) -> list[Row]:
+    """One row for each width, quantity and algorithm."""
+    return [
+        row
+        for setting, group in shared.by_setting(records)
+        for row in width_rows(setting["hidden"], group)
+    ]
+
+
+def width_rows(hidden: int, records: Sequence[Record]) -> list[Row]:
+    """The rows of one width."""
+    found = minima.complete_seeds(records)
+    rows: list[Row] = []
+    for symbol, field in minima.QUANTITIES.items():
+        values = {
+            name: np.array([one[name]["moments"][field] for one in found.values()])
+            for name in minima.ALGORITHMS
+        }
+        for name, reached in values.items():
+            logs = mean_interval(np.log(reached))
+            paired = None if name == SGD.name else paired_ratio(reached, values[SGD.name])
+            minimum = next(iter(found.values()))[name]
+            rows.append(
+                {
+                    "hidden": hidden,
+                    "parameters": minimum["moments"]["size"],
+                    "quantity": symbol,
+                    "algorithm": name,
+                    "value": float(np.exp(logs.mean)),
+                    "value_low": float(np.exp(logs.low)),
+                    "value_high": float(np.exp(logs.high)),
+                    "ratio": paired and paired.ratio,
+                    "ratio_low": paired and paired.low,
+                    "ratio_high": paired and paired.high,
+                    "seeds": len(found),
+                    "seeds_tried": len(records),
+                    **{part: minimum[part] for part in ("step_size", "radius", "batch_size")},
+                }
+            )
+    return rows
+
+
+def draw(rows: Sequence[Row]) -> Figure:
+    """A column for each quantity: values above, ratios to SGD below."""
+    fig = Figure(figsize=(style.PAGE, 3.8), layout="constrained")
+    panels = fig.subplots(2, len(minima.QUANTITIES), sharex=True, sharey="row")
+    for index, symbol in enumerate(minima.QUANTITIES):
+        above, below = panels[:, index]
+        draw_quantity(above, below, [row for row in rows if row["quantity"] == symbol])
+        style.panel_title(above, index, f"${symbol}$")
+    panels[0, 0].set_ylabel("at the minimum")
+    panels[1, 0].set_ylabel("ratio to SGD")
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    return fig
+
+
+def draw_quantity(above: Axes, below: Axes, rows: Sequence[Row]) -> None:
+    """One quantity of every algorithm."""
+    for axes in (above, below):
+        shared.plain_log(axes.yaxis)
+    shared.name_ticks(below.xaxis, [row["parameters"] for row in rows], shared.human)
+    for place, name in enumerate(minima.ALGORITHMS, start=-1):
+        part, look = [row for row in rows if row["algorithm"] == name], style.algorithm(name)
+        shared.draw_curve(above, part, "parameters", "value", look, name, dodge=place)
+        if name != SGD.name:
+            shared.draw_curve(below, part, "parameters", "ratio", look, name, dodge=place)
+    below.axhline(1.0, color=style.algorithm(SGD.name).color, lw=0.8)
+    below.set_xlabel("parameters")
+
+
+RECIPE = Recipe(
+    name="uniformity_width",
+    title="Sharpness and non-uniformity of the minima of SGD and SAM against width",
+    caption=CAPTION,
+    presets=PRESETS,
+    runs=runs,
+    compute=compute,
+    table=table,
+    draw=draw,
+    family="minima_moments",
+)

@@ -1,0 +1,244 @@
+"""What a user can get wrong: one line that names value and remedy, status 2, no traceback."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from numerics.__main__ import main as numerics_main
+from paper_figures.__main__ import main as figures_main
+from theory import commandline, messages
+from theory.__main__ import main as theory_main
+from theory.soundness.__main__ import main as soundness_main
+
+MAINS = {
+    "theory": theory_main,
+    "soundness": soundness_main,
+    "numerics": numerics_main,
+    "figures": figures_main,
+}
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory):
+    """A folder of files with one fault each, named after it."""
+    folder = tmp_path_factory.mktemp("broken")
+    rng = np.random.default_rng(0)
+    good = {"inputs": rng.normal(size=(6, 3)), "targets": rng.normal(size=(6, 1))}
+    archives = {
+        "good": {},
+        "nan": {"inputs": np.full((6, 3), np.nan)},
+        "objects": {"inputs": np.array([{}, []], dtype=object)},
+        "complex": {"inputs": good["inputs"] * 1j},
+        "text": {"inputs": np.array(["a", "b"])},
+        "number": {"inputs": np.float64(3)},
+        "fewer": {"targets": good["targets"][:5]},
+        "wider": {"targets": rng.normal(size=(6, 2))},
+        "none": {"inputs": np.zeros((0, 3)), "targets": np.zeros((0, 1))},
+    }
+    for name, arrays in archives.items():
+        np.savez(folder / f"{name}.npz", **good | arrays)
+    np.savez(folder / "half.npz", inputs=good["inputs"])
+    (folder / "truncated.npz").write_bytes((folder / "good.npz").read_bytes()[:200])
+    (folder / "empty.npz").touch()
+    (folder / "words.pt").write_text("not weights")
+    torch.save([1, 2], folder / "list.pt")
+    torch.save({"0.weight": torch.zeros(2, 2)}, folder / "small.pt")
+    (folder / "syntax.py").write_text("x = (")
+    (folder / "empty.py").touch()
+    (folder / "number.py").write_text("THEOREM = 3")
+    (folder / "typo.py").write_text("import sympyy")
+    (folder / "folder.py").mkdir()
+    return folder
+
+
+HESSIAN = "hessian --model mlp:3-4-1 --data"
+TABLE = [
+    # names that are nearly right, and names that are not
+    ("theory", "check sam-pl-lienar", "did you mean 'sam-pl-linear'"),
+    ("theory", "explain zzz", "unknown theorem 'zzz': `python -m theory list` names them"),
+    ("theory", "check --checkers cog", "unknown checker 'cog': did you mean 'coq'?"),
+    ("theory", "check --checkers ,", "--checkers names none: choose from kernel, z3, coq"),
+    ("theory", "chekc", "invalid choice: 'chekc'"),
+    ("soundness", "sgd-pl-liner", "did you mean 'sgd-pl-linear'"),
+    ("soundness", "--fuzz -1", "--fuzz -1: give at least 0"),
+    ("soundness", "--jobs 0", "--jobs 0: give at least 1"),
+    ("numerics", "check sgd-pl-liner", "did you mean 'sgd-pl-linear'"),
+    ("numerics", "check --problem mnist-mpl", "did you mean 'mnist-mlp'"),
+    ("numerics", "check --problem nowhere.py", "problem file nowhere.py does not exist"),
+    ("numerics", "check --problem syntax.py", "cannot be loaded (SyntaxError"),
+    ("numerics", "check --problem number.py", "give it case(device, seeds) -> Case"),
+    ("numerics", "check --problem", "argument --problem: expected at least one argument"),
+    ("figures", "build stability_mop", "did you mean 'stability_map'"),
+    ("figures", "build sharper_bounds --preset small", "use smoke, laptop, paper"),
+    ("figures", "build sharper_bounds --executor clod", "use one of dask, local, serial, slurm"),
+    # files
+    ("theory", "check syntax.py", "syntax.py: SyntaxError"),
+    ("theory", "check empty.py", "define THEOREM or THEOREMS"),
+    ("theory", "check number.py", "define THEOREM or THEOREMS"),
+    ("theory", "check typo.py", "No module named 'sympyy'"),
+    ("theory", "check folder.py", "folder.py: no such file"),
+    ("theory", "explain nowhere.py", "nowhere.py: no such file"),
+    ("figures", "build folder.py", "does not exist: give the path of a Python file"),
+    ("figures", "build syntax.py", "cannot be loaded (SyntaxError"),
+    ("numerics", f"{HESSIAN} nowhere.npz", "write mnist:60:4 or name a .npz file"),
+    ("numerics", f"{HESSIAN} empty.npz", "it is no NumPy archive): write it with numpy.savez"),
+    ("numerics", f"{HESSIAN} truncated.npz", "it is no NumPy archive"),
+    ("numerics", f"{HESSIAN} half.npz", "no array 'targets'"),
+    ("numerics", f"{HESSIAN} objects.npz", "Object arrays cannot be loaded"),
+    ("numerics", f"{HESSIAN} complex.npz", "inputs is no array of real numbers"),
+    ("numerics", f"{HESSIAN} text.npz", "inputs is no array of real numbers"),
+    ("numerics", f"{HESSIAN} number.npz", "inputs is no array of real numbers"),
+    ("numerics", f"{HESSIAN} nan.npz", "inputs has 18 NaN or infinite entries"),
+    ("numerics", f"{HESSIAN} none.npz", "give at least one sample"),
+    ("numerics", f"{HESSIAN} fewer.npz", "has 6 inputs and 5 targets: give one for each"),
+    ("numerics", f"{HESSIAN} wider.npz", "change the last width"),
+    ("numerics", f"{HESSIAN} good.npz --weights no.pt", "no.pt: no such file with weights"),
+    ("numerics", f"{HESSIAN} good.npz --weights words.pt", "words.pt holds no weights"),
+    ("numerics", f"{HESSIAN} good.npz --weights list.pt", "list.pt does not fit mlp:3-4-1"),
+    ("numerics", f"{HESSIAN} good.npz --weights small.pt", "Missing key(s) in state_dict"),
+    # numbers
+    ("numerics", f"{HESSIAN} good.npz --batch-size 7", "batch_size is 7: it must be in 1 ... 6"),
+    ("numerics", f"{HESSIAN} good.npz --batch-size 1.5", "invalid int value: '1.5'"),
+    ("numerics", f"{HESSIAN} good.npz --step-size inf", "step_size is inf: give a finite number"),
+    ("numerics", f"{HESSIAN} good.npz --loss hinge", "choose one of square, cross-entropy"),
+    ("numerics", f"{HESSIAN} good.npz --device gpu", "choose auto, cpu or cuda"),
+    ("numerics", f"{HESSIAN} mnist:5:3", "pool is 3: choose a divisor of 28"),
+    ("numerics", "hessian --model mlp:3-²-1 --data good.npz", "write it like mlp:49-24-10"),
+    ("numerics", "hessian --model mlp:3-99999-1 --data good.npz", "GiB"),
+    ("numerics", f"{HESSIAN} good.npz --step-size -1", "step_size is -1: it must be at least 0"),
+    ("numerics", f"{HESSIAN} good.npz --radius nan", "radius is nan: give a finite number"),
+    ("numerics", f"{HESSIAN} mnist:0:4", "n is 0: it must be at least 1"),
+    ("numerics", f"{HESSIAN} mnist:9:4", "has (49,): change the first width"),
+    ("numerics", "hessian --model resnet --data mnist:9:4", "write it like mlp:49-24-10"),
+    ("numerics", "check --device tpu", "unknown device 'tpu': choose auto, cpu or cuda"),
+    ("numerics", "check --problem mnist-mlp --seeds 0", "seeds is 0: it must be at least 2"),
+    ("theory", "check --jobs 0", "--jobs 0: give at least 1"),
+    # places
+    ("numerics", "check --svg good.npz/x.svg", "good.npz is not a folder: choose another"),
+    ("figures", "build sharper_bounds --results good.npz/x", "good.npz is not a folder"),
+    ("figures", "build sharper_bounds --redraw --out gone", "build sharper_bounds first"),
+]
+
+
+@pytest.mark.parametrize(("program", "line", "words"), TABLE)
+def test_one_line(program, line, words, broken, monkeypatch, capfd):
+    monkeypatch.chdir(broken)
+    before = sorted(broken.rglob("*"))
+    try:
+        status = MAINS[program](line.split())
+    except SystemExit as stop:
+        status = stop.code
+    out, err = capfd.readouterr()
+    assert (status, out) == (2, "")
+    assert err.startswith("error: ") and err.count("\n") == 1 and "Traceback" not in err
+    assert words in err
+    assert sorted(path for path in broken.rglob("*") if "__pycache__" not in str(path)) == before
+
+
+def test_protected_folders_are_refused_before_anything_is_computed(tmp_path, monkeypatch, capfd):
+    # Permissions do not stop root, who may run the tests: ask as if they did.
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
+    for program, line in (
+        ("figures", f"build sharper_bounds --results {tmp_path}/results"),
+        ("figures", f"build sharper_bounds --out {tmp_path}"),
+        ("numerics", f"check --svg {tmp_path}/verdicts.svg"),
+    ):
+        assert MAINS[program](line.split()) == 2
+        assert capfd.readouterr().err == (
+            f"error: {tmp_path} is protected: change its permissions, or choose another folder\n"
+        )
+
+
+def test_a_file_that_the_system_refuses_is_one_line(capsys):
+    def refuse():
+        raise PermissionError(13, "Permission denied", "table.csv")
+
+    assert commandline.ended(refuse) == 2
+    assert capsys.readouterr().err == "error: table.csv: Permission denied\n"
+
+
+def test_a_fault_of_the_toolkit_is_not_hidden():
+    def fault():
+        raise KeyError("a programming error")
+
+    with pytest.raises(KeyError):
+        commandline.ended(fault)
+
+
+@pytest.mark.parametrize("library", sorted(messages.EXTRAS))
+def test_each_missing_library_is_one_line_with_what_to_type(library, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, library, None)  # as if it were not installed
+    extra = messages.EXTRAS[library]
+    assert commandline.ended(lambda: messages.optional(library) and 0) == 2
+    line = f"error: {library} is not installed: pip install 'sam-theory[{extra}]'\n"
+    assert capsys.readouterr().err == line
+
+
+def test_extras_are_those_of_the_package(root):
+    """Each library of the table comes with the extra that its message names."""
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    packages = {"flint": "python-flint", "z3": "z3-solver"}
+    for library, extra in messages.EXTRAS.items():
+        listed = [entry.partition(">")[0] for entry in project["optional-dependencies"][extra]]
+        assert packages.get(library, library) in listed, library
+
+
+def test_a_library_that_no_extra_brings_is_not_explained_away():
+    with pytest.raises(ModuleNotFoundError, match="No module named 'sympyy'"):
+        commandline.ended(lambda: messages.optional("sympyy") and 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("module", "arguments", "library"),
+    [
+        ("theory", "check needs_solver.py", "sympy"),
+        ("theory", "--print-completion bash", "shtab"),
+        ("paper_figures", "build sharper_bounds --executor dask", "distributed"),
+        ("paper_figures", "build sharper_bounds --executor slurm", "submitit"),
+    ],
+)
+def test_a_command_without_its_library(module, arguments, library, tmp_path):
+    (tmp_path / "needs_solver.py").write_text("import theory.search\n")
+    # A module of that name, found first, that fails as an absent one does.
+    absent = f"raise ModuleNotFoundError('No module named {library}', name={library!r})\n"
+    (tmp_path / f"{library}.py").write_text(absent)
+    place = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments.split()],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": place},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1 and "pip install 'sam-theory[" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    ["theory check", "theory check --jobs 2", "theory.soundness --fuzz 100", "numerics check"],
+)
+def test_an_interrupt_ends_the_whole_group_without_a_traceback(command):
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command.split()],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    time.sleep(2)  # it is importing or computing: the end has to be the same
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.strip().splitlines()[-1] == "interrupted" and "Traceback" not in err

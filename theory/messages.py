@@ -1,0 +1,66 @@
+"""What the toolkit says of names that it does not know and of libraries that are not installed."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from types import ModuleType
+
+__all__ = ["EXTRAS", "MissingLibrary", "missing", "optional", "unknown"]
+
+#: Optional library, by the name it is imported under -> the extra of the package that brings it.
+EXTRAS = {
+    "clarabel": "solvers",
+    "cvxpy": "solvers",
+    "distributed": "dask",
+    "flint": "solvers",
+    "shtab": "completion",
+    "submitit": "slurm",
+    "sympy": "solvers",
+    "z3": "solvers",
+}
+#: More names than this are not listed in a line.
+MANY = 12
+
+
+class MissingLibrary(ImportError, ValueError):
+    """An optional library is needed and not installed; the message says what to type."""
+
+
+def optional(module: str) -> ModuleType:
+    """Import an optional library.
+
+    Raises:
+        MissingLibrary: if it is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as problem:
+        raise missing(problem) from None
+
+
+def missing(problem: ModuleNotFoundError) -> ImportError:
+    """The same problem with its remedy, where an extra of the package is the remedy."""
+    library = (problem.name or "").partition(".")[0]
+    if library not in EXTRAS:
+        return problem
+    return MissingLibrary(
+        f"{library} is not installed: pip install 'sam-theory[{EXTRAS[library]}]'", name=library
+    )
+
+
+def unknown(what: str, name: str, known: Iterable[str], remedy: str = "") -> ValueError:
+    """The error for a name that is not known: the nearest that are, and where all are.
+
+    Args:
+        what: the kind of thing, e.g. `theorem`.
+        name: what was asked for.
+        known: the names that there are.
+        remedy: what lists the names, said in place of the list where that is long.
+    """
+    names = tuple(known)
+    near = " or ".join(map(repr, difflib.get_close_matches(name, names, n=2)))
+    guess = f"did you mean {near}? " if near else ""
+    where = remedy if remedy and len(names) > MANY else f"choose from {', '.join(names)}"
+    return ValueError(f"unknown {what} {name!r}: {guess}{where}")

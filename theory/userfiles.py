@@ -1,0 +1,38 @@
+"""Python files of the user's own, imported in this process: problems and figures, not theorems."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from theory.messages import missing
+
+__all__ = ["module_of_file"]
+
+
+def module_of_file(path: Path, kind: str) -> ModuleType:
+    """Import a file under a name that no package has.
+
+    Args:
+        path: of the file.
+        kind: what it is to define, e.g. `figure`; begins the error messages.
+
+    Raises:
+        ValueError: if there is no such file, or it fails; the message says why in one line.
+    """
+    if not path.is_file() or path.suffix != ".py":
+        raise ValueError(f"{kind} file {path} does not exist: give the path of a Python file")
+    name = f"_{kind}_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    assert spec is not None and spec.loader is not None  # the suffix is .py
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        cause = missing(error) if isinstance(error, ModuleNotFoundError) else error
+        what = f"{type(cause).__name__}: {cause}"
+        raise ValueError(f"{kind} file {path} cannot be loaded ({what}): repair it") from error
+    return module
