@@ -9,7 +9,7 @@ JOBS ?= 2
 export OMP_WAIT_POLICY ?= passive
 
 .DEFAULT_GOAL := help
-.PHONY: help check test test-all soundness figures report docs notebooks lint format clean
+.PHONY: help check test test-all soundness figures report docs notebooks dist lint format clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,9 @@ docs: $(VENV)/.dev  ## the documentation site, into build/site
 notebooks: $(VENV)/.dev  ## execute the notebooks
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[notebooks]'
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --nbmake --nbmake-timeout=120 -n $(JOBS) notebooks
+
+dist: $(VENV)/.dev  ## wheel and sdist, into dist/
+	$(BIN)/python -m build --no-isolation --outdir dist
 
 lint: $(VENV)/.dev  ## formatting, lint and types
 	$(BIN)/ruff format --check .
