@@ -151,6 +151,7 @@ class _Question:
         solver = self.z3.SolverFor("QF_NRA")
         solver.set("timeout", max(1, int(1000 * seconds)))
         solver.set("random_seed", 0)
+        solver.set("ctrl_c", False)  # an interrupt ends the program, not only this question
         solver.add(*constraints)
         verdict = solver.check()
         if verdict not in (self.z3.sat, self.z3.unsat, self.z3.unknown):

@@ -28,6 +28,7 @@ def opinion(z3: Any, theorem: Theorem, seconds: float) -> Opinion:
     for ground in found:
         solver = z3.SolverFor("QF_NRA")
         solver.set("timeout", max(1, int(1000 * seconds)))
+        solver.set("ctrl_c", False)  # an interrupt ends the program, not only this question
         solver.add(_negation(z3, ground))
         verdict = solver.check()
         if verdict != z3.unsat:
