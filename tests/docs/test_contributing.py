@@ -50,21 +50,30 @@ def test_there_is_an_expectation_for_every_block(page):
     assert len(commands(page)) == len(EXPECTED)
 
 
-@pytest.mark.parametrize("number", range(len(EXPECTED)))
-def test_the_commands_do_what_the_page_says(number, page, copy):
+@pytest.fixture(scope="module")
+def followed(page, copy):
+    """Every block of commands, run in the order of the page."""
     python = f'python() {{ {sys.executable} "$@"; }}\n'
-    done = subprocess.run(
-        ["bash", "-e", "-c", python + commands(page)[number]],
-        cwd=copy,
-        env=os.environ | {"PYTHONPATH": str(copy)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return [
+        subprocess.run(
+            ["bash", "-e", "-c", python + block],
+            cwd=copy,
+            env=os.environ | {"PYTHONPATH": str(copy)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for block in commands(page)
+    ]
+
+
+@pytest.mark.parametrize("number", range(len(EXPECTED)))
+def test_the_commands_do_what_the_page_says(number, followed):
+    done = followed[number]
     assert done.returncode == 0, done.stdout + done.stderr
     assert EXPECTED[number] in done.stdout
 
 
-def test_the_catalogue_has_the_new_theorem(copy):
+def test_the_catalogue_has_the_new_theorem(followed, copy):
     """The commands ran on the copy, not on the checkout."""
-    assert "`my-theorem`" in (copy / "docs/catalogue.md").read_text()
+    assert followed and "`my-theorem`" in (copy / "docs/catalogue.md").read_text()
