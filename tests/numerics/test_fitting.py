@@ -6,12 +6,11 @@ from functools import partial
 
 import pytest
 import torch
+from oracles.training import optimizer_of, train_epochs
 from torch import nn
 
-from numerics.ensembles import generator
 from numerics.fitting import Data, StepSchedule, fit_ensemble, mistakes
 from numerics.hessians import CROSS_ENTROPY, SQUARE_LOSS
-from numerics.optimizers import SAM as Optimizer
 from numerics.problems.networks import mlp
 from numerics.training import Member
 from theory.algorithms import NORMALIZED_SAM, SAM, SGD, SamSpec
@@ -37,30 +36,11 @@ def fit(members, build=BUILD, loss=CROSS_ENTROPY, data=DATA, **options):
 
 def by_hand(member):
     """Models after each epoch, trained by the optimiser in the usual way."""
-    model, (x, y) = BUILD(member.seed), DATA.training
-    optimizer = Optimizer(
-        model.parameters(),
-        member.spec,
-        member.step_size,
-        member.radius,
-        member.momentum,
-        member.weight_decay,
-    )
+    model, states = BUILD(member.seed), []
+    optimizer = optimizer_of(model, member)
     milestones = [2, 4, 6]  # quarters of eight epochs
     decays = torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones, 0.1)
-    order = generator(member.seed, "epochs")
-    states = []
-    for _ in range(EPOCHS):
-        shuffled = torch.randperm(len(x), generator=order)
-        for start in range(0, len(x) - member.batch_size + 1, member.batch_size):
-            batch = shuffled[start : start + member.batch_size]
-
-            def closure(batch=batch):
-                value = nn.functional.cross_entropy(model(x[batch]), y[batch])
-                value.backward()
-                return value
-
-            optimizer.step(closure)
+    for _ in train_epochs(model, optimizer, DATA.training, member, EPOCHS):
         decays.step()
         states.append(nn.utils.parameters_to_vector(model.parameters()).detach().clone())
     return states

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from oracles.training import optimizer_of, train_epochs
 from scipy import stats
 from torch import nn
 from torch.nn import functional
@@ -15,7 +16,6 @@ from torch.nn import functional
 from numerics.ensembles import Member, Stack, generator
 from numerics.fitting import Data, fit_ensemble
 from numerics.hessians import CROSS_ENTROPY
-from numerics.optimizers import SAM as Optimizer
 from numerics.problems.networks import mlp
 from numerics.problems.scaled_mnist import ScaledMnist
 from numerics.problems.sparse_mnist import SparseMnist
@@ -164,27 +164,9 @@ class Masked(nn.Module):
 
 def train_by_hand(member, mask, epochs):
     """The effective parameters after training the network above with the torch optimiser."""
-    model, (x, y) = Masked(BUILD(member.seed), mask), DATA.training
-    optimizer = Optimizer(
-        model.parameters(),
-        member.spec,
-        member.step_size,
-        member.radius,
-        member.momentum,
-        member.weight_decay,
-    )
-    order = generator(member.seed, "epochs")
-    for _ in range(epochs):
-        shuffled = torch.randperm(len(x), generator=order)
-        for start in range(0, len(x) - member.batch_size + 1, member.batch_size):
-            batch = shuffled[start : start + member.batch_size]
-
-            def closure(batch=batch):
-                value = functional.cross_entropy(model(x[batch]), y[batch])
-                value.backward()
-                return value
-
-            optimizer.step(closure)
+    model = Masked(BUILD(member.seed), mask)
+    for _ in train_epochs(model, optimizer_of(model, member), DATA.training, member, epochs):
+        pass
     return torch.cat([p.detach().flatten() for p in model.effective()])
 
 
