@@ -10,18 +10,16 @@ import torch
 from torch import Tensor
 
 from numerics.batch_norm import fit_module
-from numerics.fitting import Data, Fit, StepSchedule, mistakes
-from numerics.hessians import CROSS_ENTROPY
-from numerics.hessians.losses import Loss
+from numerics.fitting import Data, Fit, StepSchedule
 from numerics.problems.cifar10 import CLASSES, crop_and_flip, load_cifar10, standardise
-from numerics.problems.comparisons import Comparison
+from numerics.problems.comparisons import Classification
 from numerics.problems.resnet import ResNet18
 
 __all__ = ["CifarResNet"]
 
 
 @dataclass(frozen=True)
-class CifarResNet(Comparison):
+class CifarResNet(Classification):
     r"""ResNet-18 with k filters in its first stage, scored by the error rate.
 
     Training and validation samples are disjoint parts of the 50000 training images; training
@@ -42,16 +40,6 @@ class CifarResNet(Comparison):
     weight_decay: float = 5e-4
     filters: int = 64
     data_seed: int = 0
-
-    @property
-    def loss(self) -> Loss:
-        """The cross-entropy."""
-        return CROSS_ENTROPY
-
-    @property
-    def score(self) -> Loss:
-        """Mistakes, 0 or 1."""
-        return mistakes
 
     @property
     def schedule(self) -> StepSchedule:

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from numerics.fitting import Data, Fit, StepSchedule, fit_ensemble
-from numerics.hessians.losses import Loss
+from numerics.fitting import Data, Fit, StepSchedule, fit_ensemble, mistakes
+from numerics.hessians.losses import CROSS_ENTROPY, Loss
 from numerics.training import Member
 from theory.algorithms import NORMALIZED_SAM, SAM, SGD
 
-__all__ = ["Comparison"]
+__all__ = ["Classification", "Comparison"]
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,21 @@ class Comparison:
         """What tables need of `fit`, as JSON values; None for a number that is not finite."""
         fits = self.fit(seed, device)
         return {"device": fits[0].device, "size": self.size, "members": [_scores(f) for f in fits]}
+
+
+@dataclass(frozen=True)
+class Classification(Comparison):
+    """Training by the cross-entropy, scores by the error rate."""
+
+    @property
+    def loss(self) -> Loss:
+        """The cross-entropy."""
+        return CROSS_ENTROPY
+
+    @property
+    def score(self) -> Loss:
+        """Mistakes, 0 or 1."""
+        return mistakes
 
 
 def _scores(fit: Fit) -> dict[str, Any]:

@@ -11,11 +11,9 @@ from torch import Tensor, nn
 
 from numerics.checks import check_count
 from numerics.data import CLASSES, load_mnist, noisy_labels, standardise
-from numerics.fitting import Data, mistakes
-from numerics.hessians import CROSS_ENTROPY
-from numerics.hessians.losses import Loss
+from numerics.fitting import Data
 from numerics.linearised import Linearised
-from numerics.problems.comparisons import Comparison
+from numerics.problems.comparisons import Classification
 from numerics.problems.networks import mlp
 
 __all__ = ["SIDE", "MnistComparison", "ScaledMnist", "check_window"]
@@ -25,7 +23,7 @@ SIDE = 28
 
 
 @dataclass(frozen=True)
-class MnistComparison(Comparison):
+class MnistComparison(Classification):
     r"""Networks on MNIST, scored by the error rate.
 
     Training and validation samples are disjoint parts of MNIST's training set; label noise enters
@@ -43,16 +41,6 @@ class MnistComparison(Comparison):
     radii: Sequence[float] = (0.01, 0.02, 0.05, 0.1, 0.2)
     label_noise: float = 0.0
     data_seed: int = 0
-
-    @property
-    def loss(self) -> Loss:
-        """The cross-entropy."""
-        return CROSS_ENTROPY
-
-    @property
-    def score(self) -> Loss:
-        """Mistakes, 0 or 1."""
-        return mistakes
 
     def data(self, seed: int = 0, device: str | torch.device = "cpu") -> Data:
         """The three sets; the seed of the training does not enter.
