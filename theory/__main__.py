@@ -21,7 +21,6 @@ from theory.export.coq_theorem import document
 from theory.export.to_json import encode
 from theory.export.to_latex import article
 from theory.export.to_text import explanation
-from theory.messages import unknown
 from theory.statements import Failure, Status, Theorem
 
 COLOURS = {
@@ -194,12 +193,7 @@ def summary(verdicts: Sequence[Verdict]) -> str:
 
 def run_check(arguments: argparse.Namespace, out: Console) -> int:
     """The command `check`."""
-    names = tuple(name for name in arguments.checkers.split(",") if name)
-    for name in names:
-        if name not in checkers.available():
-            raise unknown("checker", name, checkers.available())
-    if not names:
-        raise ValueError(f"--checkers names none: choose from {', '.join(checkers.available())}")
+    names = checkers.chosen(arguments.checkers)
     if arguments.jobs < 1:
         raise ValueError(f"--jobs {arguments.jobs}: give at least 1")
     theorems = find(arguments.theorems)

@@ -11,7 +11,6 @@ from paper_figures.report.page import build
 from paper_figures.runs import atomic_write
 from theory import checkers
 from theory.commandline import check_folder
-from theory.messages import unknown
 
 __all__ = ["run"]
 
@@ -26,10 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     if out.is_dir():
         raise ValueError(f"--out {out} is a folder: name a file in it, e.g. {out / 'report.html'}")
     check_folder(out.parent)  # before minutes are spent on what goes there
-    names = tuple(name for name in arguments.checkers.split(",") if name)
-    for name in names:
-        if name not in checkers.available():
-            raise unknown("checker", name, checkers.available())
+    names = checkers.chosen(arguments.checkers)
     report = build(_measured(arguments), arguments.docs, names)
     data = report.html.encode()
     atomic_write(out, data)

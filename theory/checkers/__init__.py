@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from theory import kernel
+from theory.messages import unknown
 from theory.statements import Report, Status, Theorem
 
 SKIPPED = "skipped"
@@ -79,6 +80,25 @@ def available() -> tuple[str, ...]:
     return ("kernel", *SECOND_OPINIONS)
 
 
+def chosen(listing: str) -> tuple[str, ...]:
+    """The checkers that a comma-separated list names.
+
+    Raises:
+        ValueError: if it names none, or one that there is not.
+    """
+    names = tuple(name for name in listing.split(",") if name)
+    if not names:
+        raise ValueError(f"--checkers names none: choose from {', '.join(available())}")
+    _check_known(names)
+    return names
+
+
+def _check_known(names: Iterable[str]) -> None:
+    for name in names:
+        if name not in available():
+            raise unknown("checker", name, available())
+
+
 def examine(theorem: Theorem, checkers: Iterable[str] = ("kernel",)) -> Verdict:
     """Ask the kernel, and the other checkers that are named, for their verdicts.
 
@@ -88,9 +108,7 @@ def examine(theorem: Theorem, checkers: Iterable[str] = ("kernel",)) -> Verdict:
         ValueError: for an unknown checker.
     """
     names = tuple(dict.fromkeys(("kernel", *checkers)))
-    for name in names:
-        if name not in available():
-            raise ValueError(f"unknown checker {name!r}: there are {', '.join(available())}")
+    _check_known(names)
     started = time.perf_counter()
     report = kernel.check(theorem)
     opinions = {"kernel": Opinion(report.status.value, report.reason)}

@@ -148,10 +148,7 @@ class _Question:
 
     def decide(self, constraints: Iterable[Any], seconds: float) -> tuple[Any, Any]:
         """z3's verdict on some constraints, and its model if it has one."""
-        solver = self.z3.SolverFor("QF_NRA")
-        solver.set("timeout", max(1, int(1000 * seconds)))
-        solver.set("random_seed", 0)
-        solver.set("ctrl_c", False)  # an interrupt ends the program, not only this question
+        solver = z3_refutation.solver_for(self.z3, seconds)
         solver.add(*constraints)
         verdict = solver.check()
         if verdict not in (self.z3.sat, self.z3.unsat, self.z3.unknown):

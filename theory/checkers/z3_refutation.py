@@ -26,9 +26,7 @@ def opinion(z3: Any, theorem: Theorem, seconds: float) -> Opinion:
     except NoRefutation as reason:
         return Opinion(Status.UNDECIDED.value, f"the refutation: {reason}")
     for ground in found:
-        solver = z3.SolverFor("QF_NRA")
-        solver.set("timeout", max(1, int(1000 * seconds)))
-        solver.set("ctrl_c", False)  # an interrupt ends the program, not only this question
+        solver = solver_for(z3, seconds)
         solver.add(_negation(z3, ground))
         verdict = solver.check()
         if verdict != z3.unsat:
@@ -37,6 +35,15 @@ def opinion(z3: Any, theorem: Theorem, seconds: float) -> Opinion:
     return Opinion(
         Status.REFUTED.value, f"{found[-1].name!r} fails; {len(found)} statements about rationals"
     )
+
+
+def solver_for(z3: Any, seconds: float) -> Any:
+    """A solver for one question about real polynomials, with a time limit and a fixed seed."""
+    solver = z3.SolverFor("QF_NRA")
+    solver.set("timeout", max(1, int(1000 * seconds)))
+    solver.set("random_seed", 0)
+    solver.set("ctrl_c", False)  # an interrupt ends the program, not only this question
+    return solver
 
 
 def _negation(z3: Any, ground: Ground) -> Any:
