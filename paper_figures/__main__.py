@@ -234,7 +234,8 @@ def _build(arguments: argparse.Namespace) -> int:
                     )
             except DataAbsent as absent:
                 print(f"{recipe.name}: not run: data absent ({absent})", flush=True)
-                status = status if "all" in arguments.names else FAILED
+                if "all" not in arguments.names:
+                    status = FAILED
             except Exception as error:
                 if arguments.traceback:
                     traceback.print_exc()

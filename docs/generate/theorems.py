@@ -136,7 +136,8 @@ def stated(hypothesis: Hypothesis) -> Iterator[str]:
     if isinstance(hypothesis, Condition):
         yield f"- **{plain(hypothesis.name)}**{mark}{meaning}: ${to_latex(hypothesis.relation)}$"
         return
-    yield f"- **{plain(hypothesis.name)}**{mark}{meaning}; for all vectors"
+    scope = "; for all vectors" if any(rule.variables for rule in hypothesis.rules) else ""
+    yield f"- **{plain(hypothesis.name)}**{mark}{meaning}{scope}"
     for rule in hypothesis.rules:
         yield from displayed(rule.relation, "    ")
     yield ""

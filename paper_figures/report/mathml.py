@@ -17,7 +17,7 @@ from theory.expressions.terms import Const, Relation, Scalar
 
 __all__ = ["formula", "symbol", "value"]
 
-TOKEN = re.compile(r"\\[A-Za-z]+|\\.|_[a-z]{2,}|[0-9]+|\S")
+TOKEN = re.compile(r"\\[A-Za-z]+|\\.|[0-9]+|\S")
 THIN_SPACE = r"\,"
 LETTERS = {
     r"\alpha": "α", r"\beta": "β", r"\gamma": "γ", r"\eta": "η", r"\kappa": "κ", r"\lambda": "λ",
@@ -30,7 +30,6 @@ OPERATORS = {
 FENCES = {r"\langle": ("⟨", r"\rangle", "⟩"), r"\lVert": ("‖", r"\rVert", "‖")}
 TALL = ("mfrac", "msqrt", "mtable")
 BREAKS = ("=", "<", r"\le", "+", "-")
-WORDS = {"star": STAR}  # what a name's index of several letters stands for
 
 
 class _Reader:
@@ -73,13 +72,8 @@ class _Reader:
     def scripted(self) -> Markup:
         """An atom with its subscript and its superscript."""
         base = self.atom()
-        while self.peek()[:1] in ("_", "^") and self.peek():
+        while self.peek() in ("_", "^"):
             mark = self.take()
-            if len(mark) > 1:
-                base = tag("msub", base, tag("mo", WORDS[mark[1:]], lspace="0", rspace="0"))
-                continue
-            if base.startswith("<mfrac") and mark == "^":
-                base = _fenced("(", base, ")")
             base = tag("msub" if mark == "_" else "msup", base, self.script())
         return base
 

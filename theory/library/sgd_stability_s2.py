@@ -60,7 +60,7 @@ def bound(dimension: int) -> Theorem:
     """The theorem in a space of this dimension, with u the first vector of a basis."""
     basis = (u, *(Named(f"v_{i}") for i in range(1, dimension)))
     top = Fraction(dimension + 3, 4)
-    limit, bound = Const(top), f"{top.numerator}/({top.denominator}η²)"
+    limit, most = Const(top), f"{top.numerator}/({top.denominator}η²)"
     mean = Inner(u, H(u))
     inner_products = {
         name: Rule(name, (), Inner(p, q).equals(d)) for name, p, q, d, _ in pairs(basis)
@@ -85,10 +85,10 @@ def bound(dimension: int) -> Theorem:
 
     return Theorem(
         id=f"sgd-stability-s2-dimension-{dimension}",
-        title=f"In dimension {dimension}, a stable minimum of SGD has s_2² ≤ {bound}",
+        title=f"In dimension {dimension}, a stable minimum of SGD has s_2² ≤ {most}",
         statement=(
             f"If the linearised SGD is mean-square stable in dimension {dimension}, then "
-            f"E|H_b u|² - |Hu|² ≤ (d + 3)/(4η²) = {bound} for every unit vector u: s_2 may exceed "
+            f"E|H_b u|² - |Hu|² ≤ (d + 3)/(4η²) = {most} for every unit vector u: s_2 may exceed "
             "1/η, but not by more. H_b ⪰ 0 is not needed."
         ),
         source=Source("this toolkit", "repairs " + WU_MA_E, Attribution.DERIVED),
