@@ -62,6 +62,8 @@ def by_size(rows: Sequence[Row], column: str, size: str = "parameters") -> dict[
     """Size -> numbers of the seeds, in the order of the sizes."""
     if column not in rows[0]:
         raise ValueError(f"its table has no column {column}: build it again")
+    if any(row[column] is None for row in rows):
+        raise ValueError(f"column {column} is empty, no seed is complete: give more seeds")
     found = {row[size]: np.array(from_one_field(row[column])) for row in rows}
     return dict(sorted(found.items()))
 
@@ -137,6 +139,16 @@ def radius_exponent(rows: Sequence[Row]) -> np.ndarray:
     return exponent(by_size(select(rows, radius=rows[0]["radius"]), "best_of_seeds"))
 
 
+def ratio_exponent(quantity: str) -> Statistic:
+    """How the ratio of a moment at SAM's minimum to that at SGD's changes with the size."""
+
+    def of_seeds(rows: Sequence[Row]) -> np.ndarray:
+        part = select(rows, quantity=quantity, algorithm=SAM.name)
+        return exponent(by_size(part, "ratio_of_seeds"))
+
+    return of_seeds
+
+
 def log_ratio(quantity: str) -> Statistic:
     """Logarithm of a moment at SAM's minimum over that at SGD's."""
 
@@ -206,6 +218,17 @@ CLAIMS = (
         "best_radius",
         "MNIST: power of the number of parameters in the best radius",
         radius_exponent,
+    ),
+    *(
+        Claim(
+            BIAS,
+            "uniformity_width",
+            f"MNIST: power of the number of parameters in {name} at SAM's minimum over SGD's; "
+            "negative if the bias grows",
+            ratio_exponent(name),
+            sign=-1,
+        )
+        for name in ("a", "s_2", "s_3", "s_4")
     ),
     *(
         Claim(

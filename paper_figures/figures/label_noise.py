@@ -38,7 +38,7 @@ PRESETS = {
 
 def draw(rows: Sequence[Row]) -> Figure:
     """Accuracies by the best and by the last epoch, and improvements."""
-    fig, (best, last, right) = style.figure(style.PAGE, 2.4, 3)
+    fig, (best, last, right) = style.figure(style.PAGE, 2.7, 3)
     largest = max(row["parameters"] for row in rows)
     for axes, epoch in ((best, "best"), (last, "last")):
         for place, (method, look) in enumerate(shared.METHODS.items(), start=-1):
@@ -50,7 +50,6 @@ def draw(rows: Sequence[Row]) -> Figure:
             shared.draw_curve(axes, part, "label_noise", "score", look, method, accuracy, place)
         axes.set(xlabel="share of wrong labels", ylabel="test accuracy (%)")
     last.sharey(best)
-    best.legend(loc="lower left")
     shares = list(dict.fromkeys(row["label_noise"] for row in rows))
     shared.name_ticks(right.xaxis, [row["parameters"] for row in rows], shared.human)
     for place, (look, share) in enumerate(zip(style.shades(len(shares)), shares, strict=True)):
@@ -62,7 +61,9 @@ def draw(rows: Sequence[Row]) -> Figure:
         shared.draw_curve(right, part, "parameters", "gain", look, f"{share:.0%}", dodge=place)
     right.axhline(0, color=shared.METHODS[SGD.name].color, lw=0.8)
     right.set(xlabel="number of parameters", ylabel="improvement (points)")
-    right.legend(loc="best", title="wrong labels")
+    for axes, corner, title in ((best, "left", None), (right, "right", "share of wrong labels")):
+        handles, labels = axes.get_legend_handles_labels()
+        fig.legend(handles, labels, loc=f"outside lower {corner}", ncols=len(labels), title=title)
     style.panel_title(best, 0, f"best epoch, {shared.human(largest)}")
     style.panel_title(last, 1, f"last epoch, {shared.human(largest)}")
     style.panel_title(right, 2, "improvement by SAM")

@@ -17,7 +17,7 @@ from paper_figures.figures import minima_moments as minima
 from paper_figures.figures.minima_moments import compute
 from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run
-from paper_figures.tables import Row
+from paper_figures.tables import Row, in_one_field
 from theory import SGD
 
 CAPTION = """\
@@ -27,7 +27,8 @@ Hessians of single samples, where SGD, unnormalised SAM and normalised SAM end o
 Every training is stopped at the same training loss; step size, radii and batch size are the same at
 every width. Above: geometric means over seeds. Below: ratios to SGD from the same initial weights
 and batches. 95% confidence intervals (Student's t on the logarithms, below of the paired ratios);
-seeds from which some training misses the loss are left out of their width."""
+seeds from which some training misses the loss are left out of their width. The table's ratios seed
+by seed are those of the seeds complete at every width."""
 
 
 def preset(hidden: Sequence[int], setting: MnistMlp, seeds: Sequence[int]) -> dict[str, Any]:
@@ -55,16 +56,23 @@ def runs(parameters: Mapping[str, Any]) -> list[Run]:
 
 def table(parameters: Mapping[str, Any], records: Sequence[Record]) -> list[Row]:
     """One row for each width, quantity and algorithm."""
+    widths = [
+        (setting["hidden"], minima.complete_seeds(group), len(group))
+        for setting, group in shared.by_setting(records)
+    ]
+    everywhere = set.intersection(*(set(found) for _, found, _ in widths))
     return [
         row
-        for setting, group in shared.by_setting(records)
-        for row in width_rows(setting["hidden"], group)
+        for hidden, found, tried in widths
+        for row in width_rows(hidden, found, tried, everywhere)
     ]
 
 
-def width_rows(hidden: int, records: Sequence[Record]) -> list[Row]:
-    """The rows of one width."""
-    found = minima.complete_seeds(records)
+def width_rows(
+    hidden: int, found: Mapping[int | None, Any], tried: int, everywhere: set[int | None]
+) -> list[Row]:
+    """The rows of one width, from its complete seeds; `everywhere` are complete at every width."""
+    compared = [seed in everywhere for seed in found]
     rows: list[Row] = []
     for symbol, field in minima.QUANTITIES.items():
         values = {
@@ -73,7 +81,9 @@ def width_rows(hidden: int, records: Sequence[Record]) -> list[Row]:
         }
         for name, reached in values.items():
             logs = mean_interval(np.log(reached))
-            paired = None if name == SGD.name else paired_ratio(reached, values[SGD.name])
+            base = None if name == SGD.name else values[SGD.name]
+            paired = None if base is None else paired_ratio(reached, base)
+            of_seeds = "" if base is None else in_one_field((reached / base)[compared])
             minimum = next(iter(found.values()))[name]
             rows.append(
                 {
@@ -88,8 +98,9 @@ def width_rows(hidden: int, records: Sequence[Record]) -> list[Row]:
                     "ratio_low": paired and paired.low,
                     "ratio_high": paired and paired.high,
                     "seeds": len(found),
-                    "seeds_tried": len(records),
+                    "seeds_tried": tried,
                     **{part: minimum[part] for part in ("step_size", "radius", "batch_size")},
+                    "ratio_of_seeds": of_seeds or None,
                 }
             )
     return rows

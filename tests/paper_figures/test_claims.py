@@ -105,6 +105,18 @@ def test_powers_are_slopes_of_logarithms():
         for width in widths
     ]
     assert abstract.trace_exponent(rows) == close([-0.4] * 5)
+    minima = [
+        {
+            "quantity": quantity,
+            "algorithm": name,
+            "parameters": n,
+            "ratio_of_seeds": in_one_field(seeds * n**power),
+        }
+        for quantity in ("a", "s_2")
+        for name, power in (("SAM", -0.2), ("normalised SAM", 0.7))
+        for n in SIZES
+    ]
+    assert abstract.ratio_exponent("s_2")(minima) == close([-0.2] * 5)
     radii = [
         {"parameters": n, "radius": r, "best_of_seeds": in_one_field(seeds * n**0.3)}
         for n in SIZES
@@ -214,6 +226,7 @@ def test_command_line(tmp_path, capsys):
         ([{"method": "SGD", "epoch": "best"}], "no row with"),
         ([{"method": TUNED, "epoch": "best", "parameters": 3}], "no column gain_of_seeds"),
         (gain_rows()[:1], "two that differ"),
+        ([{**gain_rows()[0], "gain_of_seeds": None}], "gain_of_seeds is empty"),
     ],
 )
 def test_tables_of_older_code_are_one_line(tmp_path, capsys, rows, message):

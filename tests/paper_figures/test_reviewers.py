@@ -18,7 +18,7 @@ from paper_figures.figures import (
 )
 from paper_figures.recipes import PRESETS
 from paper_figures.runs import Record, Run
-from paper_figures.tables import from_csv, to_csv
+from paper_figures.tables import from_csv, from_one_field, to_csv
 
 
 def drawn(recipe, rows):
@@ -161,8 +161,11 @@ def test_widths_have_geometric_means_and_paired_ratios():
         assert np.log(numbers(row, "value")).tolist() == interval(np.log(values))
         if power:
             assert np.log(numbers(row, "ratio")).tolist() == interval(power * np.log(factors))
+            # Two roundings in the scaled values, one in the quotient.
+            assert from_one_field(row["ratio_of_seeds"]) == pytest.approx(factors**power, rel=1e-15)
         else:
             assert numbers(row, "ratio") == [None] * 3
+            assert row["ratio_of_seeds"] is None
     assert drawn(uniformity_width.RECIPE, rows)
 
 
@@ -176,6 +179,17 @@ def test_a_seed_that_missed_the_loss_is_left_out_of_its_width_alone():
         (12, 2, 3),
         (24, 3, 3),
     }
+    # What is compared between the widths are seeds that both have.
+    assert all(
+        from_one_field(row["ratio_of_seeds"]) == pytest.approx([0.5, 0.8], rel=1e-15)
+        for row in rows
+        if row["algorithm"] == "SAM"
+    )
+    wanted = [
+        *width_records(12, [0.5, 0.6, 0.8, 0.7], missed=(0, 1)),
+        *width_records(24, [0.5, 0.6, 0.8, 0.7], missed=(2, 3)),
+    ]
+    assert {row["ratio_of_seeds"] for row in uniformity_width.table({}, wanted)} == {None}
 
 
 def test_width_runs_are_those_of_minima_moments():
