@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
 from types import ModuleType
 
-__all__ = ["EXTRAS", "MissingLibrary", "missing", "optional", "unknown"]
+__all__ = ["EXTRAS", "MissingLibrary", "failure", "missing", "optional", "unknown"]
 
 #: Optional library, by the name it is imported under -> the extra of the package that brings it.
 EXTRAS = {
@@ -48,6 +50,20 @@ def missing(problem: ModuleNotFoundError) -> ImportError:
     return MissingLibrary(
         f"{library} is not installed: pip install 'sam-theory[{EXTRAS[library]}]'", name=library
     )
+
+
+def failure(problem: Exception, path: Path) -> str:
+    """Why running the file at the absolute `path` failed: one line that begins with its line."""
+    frames = traceback.extract_tb(problem.__traceback__)
+    lines = [frame.lineno for frame in frames if Path(frame.filename) == path]
+    text = str(problem)
+    if isinstance(problem, SyntaxError) and problem.filename == str(path):
+        lines, text = [problem.lineno], problem.msg
+    elif isinstance(problem, ModuleNotFoundError):
+        problem = missing(problem)
+        text = str(problem)
+    where = f"line {lines[-1]}: " if lines else ""
+    return " ".join(f"{where}{type(problem).__name__}: {text}".split())
 
 
 def unknown(what: str, name: str, known: Iterable[str], remedy: str = "") -> ValueError:

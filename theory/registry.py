@@ -19,7 +19,7 @@ from typing import IO, cast
 
 from theory import library
 from theory.export.to_json import decode, encode
-from theory.messages import missing, unknown
+from theory.messages import failure, unknown
 from theory.statements import Theorem
 from theory.wellformed import conform
 from theory.witnesses import completed
@@ -93,9 +93,10 @@ def load_file(path: str | Path, timeout: float | None = None) -> tuple[Theorem, 
     """
     limit = TIMEOUT if timeout is None else timeout
     if not Path(path).is_file():
-        raise BadTheoremFile(f"{path}: no such file")
+        there = "a folder, give a file" if Path(path).is_dir() else "no such file"
+        raise BadTheoremFile(f"{path}: {there}")
     with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as complaints:
-        code = _run([str(path), str(answer.fileno())], answer.fileno(), complaints, limit)
+        code = _run(Path(path).resolve(), answer.fileno(), complaints, limit)
         if code is None:
             raise BadTheoremFile(f"{path}: not read after {limit:g} s")
         if code != 0:
@@ -114,10 +115,10 @@ def load_file(path: str | Path, timeout: float | None = None) -> tuple[Theorem, 
     return cast(tuple[Theorem, ...], found)
 
 
-def _run(arguments: list[str], answer: int, stderr: IO[bytes], limit: float) -> int | None:
+def _run(path: Path, answer: int, stderr: IO[bytes], limit: float) -> int | None:
     """The exit status of a child whose whole process group is stopped at the end; None if late."""
     child = subprocess.Popen(
-        [sys.executable, "-m", "theory.registry", *arguments],
+        [sys.executable, "-c", f"import {__name__} as r; r._child()", str(path), str(answer)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=stderr,
@@ -141,8 +142,23 @@ def _last_line(complaints: IO[bytes]) -> str:
     return "".join(filter(str.isprintable, lines[-1] if lines else "it failed without a message"))
 
 
-def _hand_over(path: str, answer: str) -> None:
-    """In the child: import the file and write its theorems as JSON to an open file."""
+def _child() -> None:
+    """What the child does: hand the theorems over, or end with one line that says why not."""
+    path, answer = sys.argv[1:]
+    try:
+        theorems = _read(path)
+    except BadTheoremFile as problem:
+        sys.exit(str(problem).removeprefix(f"{path}: "))
+    except SystemExit as problem:
+        sys.exit(f"it ended the program (exit status {problem.code})")
+    except Exception as problem:
+        sys.exit(failure(problem, Path(path)))
+    with os.fdopen(int(answer), "w") as stream:
+        json.dump(encode(theorems), stream)
+
+
+def _read(path: str) -> tuple[Theorem, ...]:
+    """In the child: import the file, and give its theorems witnesses where they lack one."""
     if resource is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_BYTES, MAX_BYTES))
         resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY, MAX_MEMORY))
@@ -150,16 +166,7 @@ def _hand_over(path: str, answer: str) -> None:
     if spec is None or spec.loader is None:
         raise BadTheoremFile(f"{path}: not a Python file")
     module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except ModuleNotFoundError as problem:
-        raise missing(problem) from None
+    spec.loader.exec_module(module)
     theorems = theorems_of(module)
     conform(theorems, tuple[Theorem, ...])
-    theorems = tuple(completed(theorem) for theorem in theorems)
-    with os.fdopen(int(answer), "w") as stream:
-        json.dump(encode(theorems), stream)
-
-
-if __name__ == "__main__":
-    _hand_over(*sys.argv[1:])
+    return tuple(completed(theorem) for theorem in theorems)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from theory.messages import missing
+from theory.messages import failure
 
 __all__ = ["module_of_file"]
 
@@ -32,7 +32,6 @@ def module_of_file(path: Path, kind: str) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        cause = missing(error) if isinstance(error, ModuleNotFoundError) else error
-        what = f"{type(cause).__name__}: {cause}"
+        what = failure(error, path.resolve())
         raise ValueError(f"{kind} file {path} cannot be loaded ({what}): repair it") from error
     return module

@@ -78,7 +78,8 @@ def joint_range(hessians: SampleHessians) -> tuple[SampleHessians, Tensor]:
     if float(values[0]) < -RANGE_TOLERANCE * top:
         raise ValueError(
             f"the mean Hessian has the eigenvalue {float(values[0]):.3g}: stability is about "
-            "minima of every sample (positive semidefinite Hessians); train on to interpolation"
+            "minima of every sample (positive semidefinite Hessians); train on to interpolation, "
+            "or take per_sample(..., part='gauss_newton'), equal there and semidefinite everywhere"
         )
     directions = vectors[:, values > RANGE_TOLERANCE * top]
     return hessians.restricted(directions), directions

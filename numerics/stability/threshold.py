@@ -12,7 +12,7 @@ Where $K_b$ is symmetric, $T_\eta$ is its own adjoint and $\eta = \eta_*$ itself
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -52,8 +52,8 @@ class StabilityThreshold:
     radius: float
     batch_size: int
     algorithm: str
-    eigenmatrix: Tensor
-    directions: Tensor
+    eigenmatrix: Tensor = field(repr=False)
+    directions: Tensor = field(repr=False)
     products: int
 
     def classify(self, step_size: float) -> str:

@@ -55,6 +55,9 @@ def broken(tmp_path_factory):
     (folder / "empty.py").touch()
     (folder / "number.py").write_text("THEOREM = 3")
     (folder / "typo.py").write_text("import sympyy")
+    (folder / "leaves.py").write_text("import sys\nsys.exit(3)")
+    (folder / "deep.py").write_text("def f():\n    raise ValueError('no such\\n thing')\n\nf()")
+    (folder / "silent.py").write_text("import os\nos._exit(3)")
     (folder / "folder.py").mkdir()
     return folder
 
@@ -73,21 +76,24 @@ TABLE = [
     ("numerics", "check sgd-pl-liner", "did you mean 'sgd-pl-linear'"),
     ("numerics", "check --problem mnist-mpl", "did you mean 'mnist-mlp'"),
     ("numerics", "check --problem nowhere.py", "problem file nowhere.py does not exist"),
-    ("numerics", "check --problem syntax.py", "cannot be loaded (SyntaxError"),
+    ("numerics", "check --problem syntax.py", "cannot be loaded (line 1: SyntaxError"),
     ("numerics", "check --problem number.py", "give it case(device, seeds) -> Case"),
     ("numerics", "check --problem", "argument --problem: expected at least one argument"),
     ("figures", "build stability_mop", "did you mean 'stability_map'"),
     ("figures", "build sharper_bounds --preset small", "use smoke, laptop, paper"),
     ("figures", "build sharper_bounds --executor clod", "use one of dask, local, serial, slurm"),
     # files
-    ("theory", "check syntax.py", "syntax.py: SyntaxError"),
-    ("theory", "check empty.py", "define THEOREM or THEOREMS"),
-    ("theory", "check number.py", "define THEOREM or THEOREMS"),
-    ("theory", "check typo.py", "No module named 'sympyy'"),
-    ("theory", "check folder.py", "folder.py: no such file"),
+    ("theory", "check syntax.py", "syntax.py: line 1: SyntaxError"),
+    ("theory", "check empty.py", "py: define THEOREM or THEOREMS"),
+    ("theory", "check number.py", "py: define THEOREM or THEOREMS"),
+    ("theory", "check typo.py", "typo.py: line 1: ModuleNotFoundError: No module named 'sympyy'"),
+    ("theory", "check folder.py", "folder.py: a folder, give a file"),
+    ("theory", "check leaves.py", "leaves.py: it ended the program (exit status 3)"),
+    ("theory", "check deep.py", "deep.py: line 2: ValueError: no such thing"),
+    ("theory", "check silent.py", "silent.py: it failed without a message"),
     ("theory", "explain nowhere.py", "nowhere.py: no such file"),
     ("figures", "build folder.py", "does not exist: give the path of a Python file"),
-    ("figures", "build syntax.py", "cannot be loaded (SyntaxError"),
+    ("figures", "build syntax.py", "cannot be loaded (line 1: SyntaxError"),
     ("numerics", f"{HESSIAN} nowhere.npz", "write mnist:60:4 or name a .npz file"),
     ("numerics", f"{HESSIAN} empty.npz", "it is no NumPy archive): write it with numpy.savez"),
     ("numerics", f"{HESSIAN} truncated.npz", "it is no NumPy archive"),

@@ -173,7 +173,7 @@ def test_traceback_on_demand(build, toy):
         (["build", "TOY", "--out", "TOY"], "toy.py is not a folder"),
         (["build", "TOY", "TWIN"], "another figure is also called toy: rename one"),
         (["build", "EMPTY"], "defines no figure"),
-        (["build", "BROKEN"], "cannot be loaded (SyntaxError"),
+        (["build", "BROKEN"], "cannot be loaded (line 1: SyntaxError"),
         (["build", "TOY", "--colour", "red"], "unrecognized arguments: --colour red"),
         (["draw"], "invalid choice: 'draw'"),
         ([], "required"),

@@ -23,6 +23,7 @@ from search_cases import (
     after,
     b,
     beta_rho,
+    bregman,
     check_found,
     check_not_found,
     distance,
@@ -73,6 +74,26 @@ def test_results_that_are_false_by_little_are_refuted(hypotheses, left, right, p
     claim = left <= hair * right
     # the first counterexample ends the search: the limit is for a machine that is busy
     outcome = prove(given, "claim", claim, points=points, refute_seconds=60)
+    check_not_found(outcome)
+    assert outcome.status is SearchStatus.REFUTED, outcome.reason
+    claimed = Lemma("claim", claim, Square(ZERO), "")
+    refuted = dataclasses.replace(given, proof=(claimed,), conclusion=("claim",))
+    assert models.refutes(outcome.counterexample, refuted)
+
+
+@pytest.mark.parametrize(
+    ("hypotheses", "claim"),
+    [
+        ((SMOOTH, L_POSITIVE), bregman(x, y) >= ZERO),
+        (
+            (SMOOTH, L_POSITIVE, STEP, Condition("range", eta <= 1 / L)),
+            norm2(after - (y - eta * Gradient(f, y))) <= norm2(x - y),
+        ),
+    ],
+)
+def test_what_holds_for_convex_functions_alone_is_refuted(hypotheses, claim):
+    given = statement(*hypotheses)
+    outcome = prove(given, "claim", claim, refute_seconds=60)
     check_not_found(outcome)
     assert outcome.status is SearchStatus.REFUTED, outcome.reason
     claimed = Lemma("claim", claim, Square(ZERO), "")

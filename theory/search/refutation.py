@@ -80,8 +80,13 @@ def _bound(theorem: Theorem) -> set[str]:
 def _curvatures(
     chance: random.Random, point: Mapping[str, Fraction], dimension: int, samples: int
 ) -> Any:
-    """Symmetric matrices with eigenvalues among the parameters, 0 and small rationals."""
+    """Symmetric matrices with eigenvalues among the parameters, 0 and small rationals.
+
+    One draw in four takes their negatives too: samples, and functions, need not be convex.
+    """
     pool = [*point.values(), *point.values(), NOTHING, Fraction(chance.randint(1, 6), 2)]
+    if chance.random() < 0.25:
+        pool += [-value for value in pool]
     found = np.empty((samples, dimension, dimension), dtype=object)
     found.fill(NOTHING)
     for sample, i in itertools.product(range(samples), range(dimension)):

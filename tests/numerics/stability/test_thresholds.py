@@ -128,6 +128,18 @@ def test_closed_forms():
     assert stability_threshold(h, 0.7, SGD).value == stability_threshold(h, 0.0).value
 
 
+def test_a_saddle_is_refused_and_the_message_says_what_to_do():
+    saddle = SampleHessians.from_dense(torch.diag(torch.tensor([1.0, -0.5]).double())[None])
+    with pytest.raises(ValueError, match=r"eigenvalue -0\.5.*train on.*part='gauss_newton'"):
+        stability_threshold(saddle)
+
+
+def test_a_threshold_prints_in_a_line():
+    text = repr(stability_threshold(SampleHessians.from_rank_one(rows(12, 8)), 0.1))
+    assert text.startswith("StabilityThreshold(value=") and len(text.splitlines()) == 1
+    assert "tensor" not in text
+
+
 @pytest.mark.parametrize("kind", ["same", "sample"])
 def test_batch_size_law_is_monotone(kind):
     """Proved for SGD and for the ascent per sample: D_B decreases in B on the cone."""
