@@ -38,7 +38,7 @@ class MnistComparison(Classification):
     samples: int = 2000
     validation: int = 2000
     test: int = 10_000
-    radii: Sequence[float] = (0.01, 0.02, 0.05, 0.1, 0.2)
+    radii: Sequence[float] = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
     label_noise: float = 0.0
     data_seed: int = 0
 

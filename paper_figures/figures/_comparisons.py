@@ -59,7 +59,6 @@ MNIST = {
         "samples": 55_000,
         "validation": 5000,
         "epochs": 100,
-        "radii": [0.01, 0.02, 0.05, 0.1, 0.2],
     },
 }
 SEEDS = {"smoke": [0, 1, 2], "laptop": [0, 1, 2, 3, 4], "paper": [0, 1, 2, 3, 4]}

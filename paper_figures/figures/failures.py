@@ -10,12 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from numerics.data import fingerprint
-from numerics.problems.comparisons import Comparison
 from numerics.problems.patch_attention import AttentionMnist
 from numerics.problems.scaled_mnist import ScaledMnist
 from paper_figures import style
 from paper_figures.figures import _comparisons as shared
+from paper_figures.figures import mnist_generalisation as mnist
 from paper_figures.figures.label_noise import accuracy
+from paper_figures.figures.mnist_generalisation import compute
 from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run
 from paper_figures.tables import Row
@@ -23,8 +24,8 @@ from theory import SGD
 
 CAPTION = """\
 Test accuracy of SGD and of SAM with its tuned radius (above) and the improvement by SAM (below)
-against the number of parameters on MNIST, where the published trend is known to break or might.
-(a, d) Three-layer ReLU perceptrons without weight decay, after the epoch that is best on a
+against the number of parameters on MNIST, where the published trend is known to break or might. (a,
+d) The perceptrons of mnist_generalisation without weight decay, after the epoch that is best on a
 validation set. (b, e) The same with weight decay 1e-4, but after the last epoch instead of the best
 one. (c, f) One head of softmax attention over 7 x 7 patches, mean pooling and a linear readout, of
 growing width, weight decay 1e-4, best epoch. Grey, in (a, d) and (b, e): the reference, with weight
@@ -33,75 +34,58 @@ momentum 0.9, step size 0.1 divided by ten after each quarter of the epochs; the
 setting, the best on average on the validation set. Means over seeds with 95% intervals (Student's
 t; below of differences paired by seed)."""
 
-PERCEPTRON, ATTENTION = "perceptron", "attention"
-REFERENCE_DECAY = 1e-4
+REFERENCE_DECAY = ScaledMnist.weight_decay
 
-PRESETS: dict[str, dict[str, Any]] = {
-    "smoke": {
-        "setting": {**shared.MNIST["smoke"], "radii": [0.05]},
-        "weight_decays": [REFERENCE_DECAY, 0.0],
-        "scales": [0.1, 0.25],
-        "widths": [8, 16],
-        "seeds": shared.SEEDS["smoke"],
-    },
-    "laptop": {
-        "setting": {
-            "samples": 1000,
-            "validation": 1000,
-            "epochs": 40,
-            "batch_size": 50,
-            "radii": [0.02, 0.05, 0.1],
-        },
-        "weight_decays": [REFERENCE_DECAY, 0.0],
-        "scales": [0.1, 0.25, 0.5, 1],
-        "widths": [16, 32, 64, 96],
-        "seeds": shared.SEEDS["laptop"],
-    },
-    "paper": {
-        "setting": shared.MNIST["paper"],
-        "weight_decays": [REFERENCE_DECAY, 0.0],
-        "scales": [0.25, 0.5, 1, 4, 10],
-        "widths": [32, 64, 128, 256, 512],
-        "seeds": shared.SEEDS["paper"],
-    },
+
+def preset(name: str, widths: Sequence[int], **attention: Any) -> dict[str, Any]:
+    """The perceptrons of mnist_generalisation, and attention in a setting of its own."""
+    perceptrons = mnist.PRESETS[name]
+    return {**perceptrons, "attention": {**perceptrons["setting"], **attention, "widths": widths}}
+
+
+PRESETS = {
+    "smoke": preset("smoke", [8, 16], radii=[0.05]),
+    "laptop": preset(
+        "laptop",
+        [16, 32, 64, 96],
+        samples=1000,
+        validation=1000,
+        batch_size=50,
+        radii=[0.02, 0.05, 0.1, 0.2],
+    ),
+    "paper": preset("paper", [32, 64, 128, 256, 512]),
 }
 
 
 def runs(parameters: Mapping[str, Any]) -> list[Run]:
-    """Perceptrons at every weight decay and scale, and attention at every width, over the seeds."""
-    setting = parameters["setting"]
-    data = ScaledMnist(**setting).data()
+    """Those of mnist_generalisation, the same without weight decay, attention of every width."""
+    without = {**parameters["setting"], "weight_decay": 0.0}
+    attention = dict(parameters["attention"])
+    widths = attention.pop("widths")
+    data = AttentionMnist(**attention).data()
     print_of_data = fingerprint(*data.training, *data.validation, *data.test)
-    networks = [
-        {"network": PERCEPTRON, "weight_decay": decay, "scale": scale}
-        for decay in parameters["weight_decays"]
-        for scale in parameters["scales"]
-    ]
-    networks += [
-        {"network": ATTENTION, "weight_decay": REFERENCE_DECAY, "width": width}
-        for width in parameters["widths"]
-    ]
     return [
-        Run({**setting, **network}, seed, print_of_data)
-        for network in networks
-        for seed in parameters["seeds"]
+        *mnist.runs(parameters),
+        *mnist.runs({**parameters, "setting": without}),
+        *(
+            Run({**attention, "network": mnist.ATTENTION, "width": width}, seed, print_of_data)
+            for width in widths
+            for seed in parameters["seeds"]
+        ),
     ]
-
-
-def compute(run: Run) -> dict[str, Any]:
-    """Train the members of one seed; error rates between 0 and 1."""
-    setting = dict(run.parameters)
-    kinds: dict[str, type[Comparison]] = {PERCEPTRON: ScaledMnist, ATTENTION: AttentionMnist}
-    return kinds[setting.pop("network")](**setting).outcome(run.seed)
 
 
 def table(parameters: Mapping[str, Any], records: Sequence[Record]) -> list[Row]:
     """One row for each network, size, method and chosen epoch; scores are error rates in %."""
-    columns = ("network", "weight_decay")
     return [
         row
         for setting, group in shared.by_setting(records)
-        for row in shared.gain_rows(group, 100, **{name: setting[name] for name in columns})
+        for row in shared.gain_rows(
+            group,
+            100,
+            network=setting.get("network", mnist.PERCEPTRON),
+            weight_decay=setting.get("weight_decay", REFERENCE_DECAY),
+        )
     ]
 
 
@@ -109,11 +93,11 @@ def draw(rows: Sequence[Row]) -> Figure:
     """One column for each way to break the trend: accuracies above, improvements below."""
     fig = Figure(figsize=(style.PAGE, 4.4), layout="constrained")
     grid = fig.subplots(2, 3, sharex="col", sharey="row")
-    reference = (PERCEPTRON, REFERENCE_DECAY, "best")
+    reference = (mnist.PERCEPTRON, REFERENCE_DECAY, "best")
     columns = (
-        ("no weight decay", (PERCEPTRON, 0.0, "best"), reference),
-        ("last epoch", (PERCEPTRON, REFERENCE_DECAY, "last"), reference),
-        ("attention over patches", (ATTENTION, REFERENCE_DECAY, "best"), None),
+        ("no weight decay", (mnist.PERCEPTRON, 0.0, "best"), reference),
+        ("last epoch", (mnist.PERCEPTRON, REFERENCE_DECAY, "last"), reference),
+        ("attention over patches", (mnist.ATTENTION, REFERENCE_DECAY, "best"), None),
     )
     for index, (title, case, beside) in enumerate(columns):
         above, below = grid[:, index]
@@ -163,4 +147,5 @@ RECIPE = Recipe(
     compute=compute,
     table=table,
     draw=draw,
+    family="scaled_mnist",
 )

@@ -8,7 +8,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from numerics.data import fingerprint
-from numerics.problems.scaled_mnist import ScaledMnist
+from numerics.problems.patch_attention import AttentionMnist
+from numerics.problems.scaled_mnist import MnistComparison, ScaledMnist
 from paper_figures.figures import _comparisons as shared
 from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run
@@ -23,6 +24,9 @@ validation set: means over seeds with 95% intervals (Student's t; in (b) of the 
 The fixed radius is {shared.FIXED_RADIUS}; the tuned one is, for each size, the best on average on
 the validation set. The test set is read for the chosen epoch and the last one only; the table has
 both. Presets differ in the number of training images, epochs and sizes."""
+
+PERCEPTRON, ATTENTION = "perceptron", "attention"
+NETWORKS: dict[str, type[MnistComparison]] = {PERCEPTRON: ScaledMnist, ATTENTION: AttentionMnist}
 
 PRESETS = {
     name: {"setting": setting, "scales": scales, "noise": [0.0], "seeds": shared.SEEDS[name]}
@@ -52,7 +56,8 @@ def runs(parameters: Mapping[str, Any]) -> list[Run]:
 
 def compute(run: Run) -> dict[str, Any]:
     """Train the members of one seed; error rates between 0 and 1."""
-    return ScaledMnist(**run.parameters).outcome(run.seed)
+    setting = dict(run.parameters)
+    return NETWORKS[setting.pop("network", PERCEPTRON)](**setting).outcome(run.seed)
 
 
 def table(parameters: Mapping[str, Any], records: Sequence[Record]) -> list[Row]:

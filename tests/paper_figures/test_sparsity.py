@@ -7,7 +7,7 @@ from numerics.fitting import Data
 from numerics.problems.patch_attention import AttentionMnist
 from numerics.problems.scaled_mnist import ScaledMnist
 from paper_figures import style
-from paper_figures.figures import failures, sparsity
+from paper_figures.figures import failures, mnist_generalisation, sparsity
 from paper_figures.runs import Record, Run
 
 TUNED = "SAM, tuned radius"
@@ -120,14 +120,11 @@ def test_large_sparse_networks_have_as_many_parameters_as_small_dense_ones(prese
 
 
 CASES = [
-    ("perceptron", 1e-4, {"scale": 1}),
-    ("perceptron", 0.0, {"scale": 1}),
-    ("attention", 1e-4, {"width": 8}),
+    {"scale": 1},
+    {"scale": 1, "weight_decay": 0.0},
+    {"network": "attention", "width": 8},
 ]
-GROUPS = [
-    records({"network": network, "weight_decay": decay, **size}, 1000)
-    for network, decay, size in CASES
-]
+GROUPS = [records(setting, 1000) for setting in CASES]
 
 
 def test_failures_tables_and_panels():
@@ -163,3 +160,25 @@ def test_failures_train_the_network_they_name():
     ):
         found = failures.compute(Run({**setting, **size, "network": network}, 2))
         assert found == kind(**setting, **size).outcome(2)
+    assert failures.compute(Run({**setting, "scale": 0.05}, 2)) == ScaledMnist(
+        **setting, scale=0.05
+    ).outcome(2)
+
+
+def test_the_reference_of_failures_is_what_mnist_generalisation_has_trained():
+    parameters = failures.RECIPE.parameters("smoke")
+    wanted = failures.runs(parameters)
+    reference = mnist_generalisation.runs(mnist_generalisation.RECIPE.parameters("smoke"))
+    assert wanted[: len(reference)] == reference
+    others = wanted[len(reference) :]
+    undecayed, attention = others[: len(reference)], others[len(reference) :]
+    assert [{**r.parameters, "weight_decay": 1e-4} for r in undecayed] == [
+        {**r.parameters, "weight_decay": 1e-4} for r in reference
+    ]
+    assert {r.parameters["weight_decay"] for r in undecayed} == {0.0}
+    assert [(r.parameters["width"], r.seed) for r in attention] == [
+        (width, seed) for width in (8, 16) for seed in (0, 1, 2)
+    ]
+    assert {r.parameters["network"] for r in attention} == {"attention"}
+    assert failures.compute is mnist_generalisation.compute
+    assert failures.RECIPE.stored_under == mnist_generalisation.RECIPE.stored_under
