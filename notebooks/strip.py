@@ -1,10 +1,8 @@
-"""Strip the notebooks for review: no outputs, no counts, one metadata, one layout of the file.
-
-`python notebooks/strip.py` rewrites the notebooks beside it, or those that are named.
-"""
+"""Strip the notebooks for review: no outputs, no counts, one metadata, one layout of the file."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -31,9 +29,16 @@ def _stripped_cell(cell: dict[str, Any]) -> dict[str, Any]:
 
 def main(names: list[str]) -> None:
     """Rewrite the notebooks that are not stripped, and say which."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "notebooks", nargs="*", type=Path, metavar="FILE.ipynb", help="default: those beside this"
+    )
     beside = sorted(Path(__file__).parent.glob("*.ipynb"))
-    for path in [Path(name) for name in names] or beside:
-        text = path.read_text(encoding="utf-8")
+    for path in parser.parse_args(names).notebooks or beside:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as problem:
+            parser.error(f"{path}: {problem.strerror}")
         if stripped(text) != text:
             path.write_text(stripped(text), encoding="utf-8")
             print(f"stripped {path}")
