@@ -77,8 +77,8 @@ def joint_range(hessians: SampleHessians) -> tuple[SampleHessians, Tensor]:
         raise ValueError(f"the mean Hessian has no positive eigenvalue ({top:g}): nothing moves")
     if float(values[0]) < -RANGE_TOLERANCE * top:
         raise ValueError(
-            f"the mean Hessian has the eigenvalue {float(values[0]):.3g}: stability is about "
-            "minima of every sample (positive semidefinite Hessians); train on to interpolation, "
+            f"the mean Hessian has eigenvalues from {float(values[0]):.3g} to {top:.3g}: stability "
+            "is about minima of every sample (positive semidefinite); train on to interpolation, "
             "or take per_sample(..., part='gauss_newton'), equal there and semidefinite everywhere"
         )
     directions = vectors[:, values > RANGE_TOLERANCE * top]
