@@ -32,6 +32,7 @@ from search_cases import (
     gap,
     implicit,
     p,
+    perturbed,
     prove,
     q,
     sam,
@@ -48,11 +49,11 @@ from theory.assumptions import (
     smooth_convex,
 )
 from theory.building import with_rate
-from theory.certificates import Instance, Square
-from theory.expressions.terms import Gradient, Mean, Value, nodes, norm2
+from theory.certificates import Instance, Square, ZeroOrPositive
+from theory.expressions.terms import Gradient, Inner, Mean, Value, nodes, norm2
 from theory.library import _pl as pl
 from theory.library import sgd_pl_linear
-from theory.notation import L, beta, f, f_b, mu, x, x_0
+from theory.notation import L, beta, f, f_b, mu, radius, x, x_0
 from theory.search import SearchStatus
 from theory.statements import (
     Condition,
@@ -132,6 +133,30 @@ def test_a_step_of_sam_decreases_the_distance_for_convex_losses_whatever_the_con
     )
     claim = distance(sam) <= distance(x) - 2 * eta * gap(x)
     check_found(prove(given, "claim", claim), claim)
+
+
+def test_what_needs_a_division_by_a_parameter_that_may_vanish_is_proved_by_cases():
+    """Convexity gives the angle times the radius: at radius 0 it is another argument."""
+    given = statement(smooth_convex("class", f, L), L_POSITIVE, RADIUS)
+    slope = Gradient(f, perturbed)
+    angle = Inner(slope, g) >= norm2(g)
+    outcome = prove(given, "angle", angle)
+    check_found(outcome, angle)
+    assert isinstance(outcome.theorem.proof[-1].certificate, ZeroOrPositive)
+    # A second split on the same condition, after the first; the first is used in both cases.
+    longer = norm2(slope) >= norm2(g)
+    twice = prove(outcome.theorem, "longer", longer).theorem
+    again = prove(twice, "angle, by cases once more", Inner(slope, g) >= norm2(g) * Fraction(1, 2))
+    assert again.status is SearchStatus.FOUND
+    beyond = prove(given, "angle", Inner(slope, g) >= Fraction(101, 100) * norm2(g))
+    assert beyond.status is SearchStatus.REFUTED
+
+
+@pytest.mark.parametrize("claim", [radius > ZERO, radius <= ZERO, radius * L > ZERO])
+def test_what_holds_in_one_case_alone_is_not_proved(claim):
+    outcome = prove(statement(L_POSITIVE, RADIUS), "claim", claim)
+    check_not_found(outcome)
+    assert outcome.status is SearchStatus.REFUTED
 
 
 def test_equalities_and_strict_claims_between_parameters():

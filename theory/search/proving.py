@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from theory import kernel
-from theory.certificates import ZERO, Certificate, Cone, Fact, Instance, Invert, Times
-from theory.expressions.terms import Relation, Vector, nodes
+from theory.certificates import (
+    ZERO,
+    Cone,
+    Fact,
+    Instance,
+    Invert,
+    Times,
+    ZeroOrPositive,
+)
+from theory.expressions.terms import (
+    Const,
+    IllFormed,
+    Param,
+    Relation,
+    Vector,
+    nodes,
+    substitute,
+)
 from theory.search.assembly import Uncertain, certificate, extended
 from theory.search.candidates import Ingredients, about_parameters, gather, parameters, value
 from theory.search.fields import Field, Point, Unsupported
@@ -23,10 +41,15 @@ from theory.search.sampling import points as sample
 from theory.search.sampling import range_conditions
 from theory.search.sdp import Solver, SolverStatus, clarabel
 from theory.search.signs import Signs
-from theory.statements import Lemma, Status, Theorem
+from theory.statements import Condition, Hypothesis, Lemma, Status, Theorem
 from theory.witnesses import completed
 
 SAMPLES = 110
+#: What a task says in terms of the parameters.
+STATED = ("theorem", "claim", "points", "vectors")
+#: Proposals that are combined with those of the other case.
+TRIED = 3
+NOTHING = Const(Fraction(0))
 
 
 def prove(
@@ -46,8 +69,9 @@ def prove(
 
     The hypotheses of the theorem and the steps that it has already may be used.  A claim about
     parameters alone is proved by sums of squares; any other as a combination of instances of the
-    rules and squares of vectors, with rational functions of the parameters as multipliers.  If no
-    proof is found, a counterexample is sought.
+    rules and squares of vectors, with rational functions of the parameters as multipliers.  What
+    this leaves undecided is tried by cases, parameter = 0 and parameter > 0, for each condition
+    `0 <= parameter`.  If no proof is found, a counterexample is sought.
 
     Args:
         theorem: the statement; `proof` holds the steps so far, usually none.
@@ -68,18 +92,16 @@ def prove(
         IllFormed: if the claim or a hypothesis has no meaning.
     """
     clock = Clock(seconds)
-    task = Task(theorem, name, claim, points, vectors, degree, seed, solver, clock)
-    status, reason = SearchStatus.UNDECIDED, "no combination was found"
+    given, combined = (None if at is None else tuple(at) for at in (points, vectors))
+    task = Task(theorem, name, claim, given, combined, degree, seed, solver, clock)
+    status, reason = SearchStatus.UNDECIDED, ""
     try:
-        for attempt in _attempts(task):
-            if isinstance(attempt, str):
-                reason = attempt
-                continue
-            candidate = completed(attempt)
-            report = kernel.check(candidate)
-            if report.status is Status.PROVED:
-                return Outcome(SearchStatus.FOUND, "", candidate, seconds=clock.spent)
-            reason = f"the kernel says of the certificate: {report.reason}"
+        found, reason = _found(task)
+        for condition, parameter in _splits(theorem.hypotheses):
+            if found is None:
+                found = _found_by_cases(task, condition, parameter)
+        if found is not None:
+            return Outcome(SearchStatus.FOUND, "", found, seconds=clock.spent)
     except Stop as stop:
         status, reason = stop.status, stop.reason
     except Unsupported as problem:
@@ -99,40 +121,107 @@ class Task:
     theorem: Theorem
     name: str
     claim: Relation
-    points: Sequence[Vector] | None
-    vectors: Sequence[Vector] | None
+    points: tuple[Vector, ...] | None
+    vectors: tuple[Vector, ...] | None
     degree: int
     seed: int
     solver: Solver
     clock: Clock
 
 
+def _found(task: Task) -> tuple[Theorem | None, str]:
+    """The first theorem that the kernel accepts, or why there is none."""
+    reason = "no combination was found"
+    for attempt in _attempts(task):
+        candidate, reason = (None, attempt) if isinstance(attempt, str) else _judged(attempt)
+        if candidate is not None:
+            return candidate, ""
+    return None, reason
+
+
+def _judged(attempt: Theorem) -> tuple[Theorem | None, str]:
+    """The theorem with a witness if the kernel accepts it, or what the kernel says of it."""
+    candidate = completed(attempt)
+    report = kernel.check(candidate)
+    if report.status is Status.PROVED:
+        return candidate, ""
+    return None, f"the kernel says of the certificate: {report.reason}"
+
+
+def _splits(hypotheses: Sequence[Hypothesis]) -> Iterator[tuple[Condition, Param]]:
+    """The conditions `0 <= parameter`, and their parameters."""
+    for hypothesis in hypotheses:
+        match hypothesis:
+            case Condition(_, Relation(left, "<=", Param() as parameter)) if left == NOTHING:
+                yield hypothesis, parameter
+
+
+def _found_by_cases(task: Task, condition: Condition, parameter: Param) -> Theorem | None:
+    """A proof for the parameter of the condition positive, and one for it zero, as one step."""
+    strict = dataclasses.replace(condition, relation=Relation(NOTHING, "<", parameter))
+    hypotheses = tuple(strict if h is condition else h for h in task.theorem.hypotheses)
+    positive = dataclasses.replace(
+        task, theorem=dataclasses.replace(task.theorem, hypotheses=hypotheses)
+    )
+    zero = dataclasses.replace(
+        task, **{name: substitute(getattr(task, name), parameter, NOTHING) for name in STATED}
+    )
+    try:
+        cases = [
+            list(itertools.islice(((c, why) for c, why in _certificates(case) if c), TRIED))
+            for case in (positive, zero)
+        ]
+    except (Stop, Unsupported, IllFormed):  # IllFormed: the parameter divides
+        return None
+    signs = _signs(task, *_range(task))
+    for (beyond, why), (at_zero, _) in itertools.product(*cases):
+        cone = ZeroOrPositive(condition.name, at_zero, beyond)
+        why = f"{why} {parameter.name} = 0 is a case of its own."
+        with contextlib.suppress(Uncertain):
+            found, _ = _judged(
+                extended(task.theorem, Lemma(task.name, task.claim, cone, why), signs)
+            )
+            if found is not None:
+                return found
+    return None
+
+
+def _range(task: Task) -> tuple[Field, list[Point]]:
+    """The field of the parameters, and points of their range."""
+    names = parameters(task.theorem.hypotheses, task.claim, task.points, task.vectors)
+    field = Field(tuple(sorted(names)))
+    relations = [r for _, r in range_conditions(task.theorem.hypotheses)]
+    return field, list(itertools.islice(sample(field.names, relations, task.seed), SAMPLES))
+
+
+def _signs(task: Task, field: Field, sampled: list[Point], proof: Sequence[Lemma] = ()) -> Signs:
+    """What the hypotheses, and the steps of `proof`, say of the signs of parameters."""
+    signs = Signs(field, task.solver, task.clock, sampled, task.degree)
+    signs.learn(range_conditions(task.theorem.hypotheses, proof))
+    return signs
+
+
 def _attempts(task: Task) -> Iterator[Theorem | str]:
     """Theorems for the kernel to judge, and reasons why a proposal did not become one."""
-    theorem, claim = task.theorem, task.claim
-    names = parameters(theorem.hypotheses, claim, task.points, task.vectors)
-    field = Field(tuple(sorted(names)))
-    ranges = range_conditions(theorem.hypotheses)
-    sampled = list(
-        itertools.islice(sample(field.names, [r for _, r in ranges], task.seed), SAMPLES)
-    )
-    at_divisors = Signs(field, task.solver, task.clock, sampled, task.degree)
-    at_divisors.learn(ranges)
-    signs = Signs(field, task.solver, task.clock, sampled, task.degree)
-    signs.learn(range_conditions(theorem.hypotheses, theorem.proof))
-    proofs: Iterator[tuple[Certificate | None, str]]
-    if about_parameters(claim):
-        proofs = iter([_scalar(claim, signs)])
-    else:
-        proofs = _combined(task, sampled, signs)
-    for cone, why in proofs:
+    at_divisors = _signs(task, *_range(task))
+    for cone, why in _certificates(task):
         if cone is None:
             yield why
             continue
         try:
-            yield extended(theorem, Lemma(task.name, claim, cone, why), at_divisors)
+            yield extended(task.theorem, Lemma(task.name, task.claim, cone, why), at_divisors)
         except Uncertain as problem:
             yield str(problem)
+
+
+def _certificates(task: Task) -> Iterator[tuple[Cone | None, str]]:
+    """Proposed certificates of the claim and what they are made of, or why there is none."""
+    field, sampled = _range(task)
+    signs = _signs(task, field, sampled, task.theorem.proof)
+    if about_parameters(task.claim):
+        yield _scalar(task.claim, signs)
+    else:
+        yield from _combined(task, sampled, signs)
 
 
 def _scalar(claim: Relation, signs: Signs) -> tuple[Cone | None, str]:
@@ -155,9 +244,7 @@ def _scalar(claim: Relation, signs: Signs) -> tuple[Cone | None, str]:
     return None, f"no sum of squares was rounded to an exact one: {signs.answer.reason}"
 
 
-def _combined(
-    task: Task, sampled: list[Point], signs: Signs
-) -> Iterator[tuple[Certificate | None, str]]:
+def _combined(task: Task, sampled: list[Point], signs: Signs) -> Iterator[tuple[Cone | None, str]]:
     """Certificates for a claim about vectors and functions, or why there is none."""
     if task.claim.sign == "<":
         raise Unsupported("strict claims about vectors and functions are not searched for")

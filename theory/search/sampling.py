@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
@@ -34,11 +35,15 @@ def points(
         names: the parameters to be given values.
         relations: relations between parameters.
         seed: of the random choices.
-        interior: whether `<=` must hold strictly.
+        interior: whether `<=` must hold strictly, where parameters decide it.
     """
     chance = random.Random(seed)
     field = Field(tuple(sorted({*names, *parameters(*relations)})))
-    slacks = [(field.element(value(relation.slack)), relation.sign) for relation in relations]
+    elements = [(field.element(value(relation.slack)), relation.sign) for relation in relations]
+    slacks = [
+        (slack, sign, interior and not (slack.numer.is_ground and slack.denom.is_ground))
+        for slack, sign in elements
+    ]
     given = _determined(field, relations)
     seen: set[tuple[Fraction, ...]] = set()
     last = 0
@@ -49,16 +54,17 @@ def points(
         point = {
             name: Fraction(chance.randint(1, top), chance.randint(1, min(top, 8 + top // 2)))
             * (1 if chance.random() < 0.8 else -1)
+            * (interior or chance.random() < 0.9)  # zero is on many a boundary
             for name in field.names
         }
         try:
             for name, tree in given:
                 point[name] = field.evaluate(tree, point)
-            values = [(field.evaluate(slack, point), sign) for slack, sign in slacks]
+            values = [(field.evaluate(slack, point), *how) for slack, *how in slacks]
         except ZeroDivisionError:
             continue
         key = tuple(point.values())
-        if key not in seen and all(_holds(v, sign, interior) for v, sign in values):
+        if key not in seen and all(itertools.starmap(_holds, values)):
             seen.add(key)
             last = attempt
             yield point
