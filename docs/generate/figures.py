@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,4 +59,23 @@ def entry(recipe: Recipe, widest: int) -> Iterator[str]:
     yield from ("", plain(" ".join(recipe.caption.split())))
     for table in tables(recipe):
         yield from ("", f"[{table.name}]({table.relative_to(DOCS)}), the table that is drawn.")
-    yield from ("", "```sh", f"python -m paper_figures build {recipe.name} --preset laptop", "```")
+    yield from (
+        "",
+        "```sh",
+        f"python -m paper_figures build {recipe.name} {options(recipe)}",
+        "```",
+    )
+
+
+def options(recipe: Recipe) -> str:
+    """The preset of the committed table, and its seeds where they are not the preset's."""
+    manifest = DOCS / "results" / recipe.name / f"{recipe.name}.json"
+    if not manifest.is_file():
+        return "--preset laptop"
+    built = json.loads(manifest.read_text(encoding="utf-8"))
+    preset, seeds = built["preset"], built["parameters"].get("seeds")
+    if seeds == recipe.parameters(preset).get("seeds"):
+        return f"--preset {preset}"
+    consecutive = seeds == list(range(seeds[0], seeds[-1] + 1)) and len(seeds) > 2
+    given = f"$(seq {seeds[0]} {seeds[-1]})" if consecutive else " ".join(map(str, seeds))
+    return f"--preset {preset} --seed {given}"

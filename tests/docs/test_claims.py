@@ -1,6 +1,15 @@
-"""The page of claims is what the committed tables say."""
+"""The committed tables are those of the presets, and the page of claims is what they say."""
 
+import importlib
+import json
+
+import pytest
+
+from paper_figures.build import read_built
 from paper_figures.claims import Verdict, find, page
+from paper_figures.recipes import discover, load
+
+FIGURES = discover()
 
 
 def test_the_page_is_computed_from_the_committed_tables(root):
@@ -10,3 +19,44 @@ def test_the_page_is_computed_from_the_committed_tables(root):
     built = {folder.name for folder in results.iterdir()}
     for finding in findings:
         assert (finding.verdict is not Verdict.NOT_RUN) == (finding.claim.figure in built)
+
+
+@pytest.fixture
+def gallery(root, monkeypatch):
+    monkeypatch.syspath_prepend(str(root / "docs" / "generate"))
+    return importlib.import_module("figures")
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_committed_table_is_what_the_command_in_the_gallery_computes(root, gallery, name):
+    recipe, folder = load(FIGURES[name]), root / "docs" / "results" / name
+    asked = gallery.options(recipe).split()
+    if not folder.is_dir():
+        assert asked == ["--preset", "laptop"]
+        return
+    _, manifest = read_built(recipe, folder)  # raises if the table is not the manifest's
+    match asked:
+        case ["--preset", preset]:
+            seeds = None
+        case ["--preset", preset, "--seed", "$(seq", first, last]:
+            seeds = range(int(first), int(last.removesuffix(")")) + 1)
+        case ["--preset", preset, "--seed", *given]:
+            seeds = [int(seed) for seed in given]
+    wanted = json.loads(json.dumps(recipe.parameters(preset, seeds)))  # tuples become lists
+    assert manifest["parameters"] == wanted
+    assert (root / "docs" / "images" / f"{name}.png").is_file()
+
+
+def test_other_seeds_than_the_presets_are_in_the_command(gallery, monkeypatch, tmp_path):
+    recipe = load(FIGURES["minima_moments"])
+    monkeypatch.setattr(gallery, "DOCS", tmp_path)
+    folder = tmp_path / "results" / recipe.name
+    folder.mkdir(parents=True)
+    for seeds, asked in (
+        ([0, 1, 2, 3, 4], "--preset laptop"),
+        ([0, 1, 2], "--preset laptop --seed $(seq 0 2)"),
+        ([0, 5], "--preset laptop --seed 0 5"),
+    ):
+        built = {"preset": "laptop", "parameters": {"seeds": seeds}}
+        (folder / f"{recipe.name}.json").write_text(json.dumps(built))
+        assert gallery.options(recipe) == asked
