@@ -62,8 +62,10 @@ def draw(rows: Sequence[Row]) -> Figure:
         look = shared.METHODS[method]
         shared.draw_curve(left, part, "parameters", "gain", look, method, dodge=2 * place - 1)
     for row in part:
-        at = (row["parameters"], row["gain"])
-        left.annotate(f"{row['radius']:g}", at, (5, 4), textcoords="offset points", fontsize=7)
+        beside = {"xytext": (5, -6), "textcoords": "offset points", "fontsize": 8}
+        text = rf"$\rho = {row['radius']:g}$"
+        left.annotate(text, (row["parameters"], row["gain_high"]), **beside)
+    left.margins(x=0.15)
     for place, (epoch, look) in enumerate(EPOCHS.items()):
         part = [row for row in rows if (row["method"], row["epoch"]) == (shared.TUNED, epoch)]
         shared.draw_curve(
