@@ -167,23 +167,30 @@ def _found_by_cases(task: Task, condition: Condition, parameter: Param) -> Theor
         task, **{name: substitute(getattr(task, name), parameter, NOTHING) for name in STATED}
     )
     try:
-        cases = [
-            list(itertools.islice(((c, why) for c, why in _certificates(case) if c), TRIED))
-            for case in (positive, zero)
-        ]
+        beyond, at_zero = _first(positive), _first(zero)
     except (Stop, Unsupported, IllFormed):  # IllFormed: the parameter divides
         return None
     signs = _signs(task, *_range(task))
-    for (beyond, why), (at_zero, _) in itertools.product(*cases):
-        cone = ZeroOrPositive(condition.name, at_zero, beyond)
-        why = f"{why} {parameter.name} = 0 is a case of its own."
+    for (cone, why), (other, _) in itertools.product(beyond, at_zero):
+        split = ZeroOrPositive(condition.name, other, cone)
+        step = Lemma(task.name, task.claim, split, f"{why} {parameter.name} = 0 is a case apart.")
         with contextlib.suppress(Uncertain):
-            found, _ = _judged(
-                extended(task.theorem, Lemma(task.name, task.claim, cone, why), signs)
-            )
+            found, _ = _judged(extended(task.theorem, step, signs))
             if found is not None:
                 return found
     return None
+
+
+def _first(task: Task) -> list[tuple[Cone, str]]:
+    """A few proposed certificates and what they are made of.
+
+    Raises:
+        Stop: if there is none, or for the search's own reason.
+    """
+    proposed = ((cone, why) for cone, why in _certificates(task) if cone is not None)
+    if found := list(itertools.islice(proposed, TRIED)):
+        return found
+    raise Stop(SearchStatus.UNDECIDED, "no combination was found")
 
 
 def _range(task: Task) -> tuple[Field, list[Point]]:
