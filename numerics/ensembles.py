@@ -163,10 +163,10 @@ class Stack:
     @torch.no_grad()
     def scores(self, inputs: Tensor, targets: Tensor, score: Loss, at_once: int = 1000) -> Tensor:
         """Any per-sample score of every member on common samples, shape (members, n)."""
-        pieces = self.points.split(self._sizes, dim=1)
+        pieces, members = self.points.split(self._sizes, dim=1), len(self.points)
         parts = []
         for x, y in zip(inputs.split(at_once), targets.split(at_once), strict=True):
-            common = (t.expand(len(self.points), *t.shape) for t in (x, y))
+            common = x.expand(members, *x.shape), y.expand(members, *y.shape)
             parts.append(self._values(pieces, *common, score))
         return torch.cat(parts, dim=1)
 

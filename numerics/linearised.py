@@ -59,7 +59,8 @@ class Linearised(nn.Module):
         def outputs(parameters: dict[str, Tensor]) -> Tensor:
             return torch.func.functional_call(self._structure[0], parameters, (x,))
 
-        value, slope = torch.func.jvp(outputs, (start,), (change,))
+        # [:2] since jvp is typed as if it could always return auxiliary outputs, too.
+        value, slope = torch.func.jvp(outputs, (start,), (change,))[:2]
         return value + slope
 
 

@@ -100,7 +100,9 @@ class SAM(Optimizer):
         super().load_state_dict(state_dict)
 
     @torch.no_grad()
-    def step(self, closure: Closure, ascent_closure: Closure | None = None) -> Tensor:
+    def step(  # type: ignore[override]  # torch's own may do without a closure; SAM needs one
+        self, closure: Closure, ascent_closure: Closure | None = None
+    ) -> Tensor:
         """Make one step.
 
         If a closure raises, the parameters are bitwise what they were before the step.

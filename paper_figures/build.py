@@ -109,13 +109,14 @@ def read_built(recipe: Recipe, out: Path) -> tuple[str, dict[str, Any]]:
 
 
 def redraw(recipe: Recipe, out: Path) -> Built:
-    """Draw the CSV in `out` again; nothing is computed.
+    """Draw the CSV in `out` again, under the recipe's present caption; nothing is computed.
 
     Raises:
         ValueError: as `read_built`.
     """
     start = time.perf_counter()
     csv_text, manifest = read_built(recipe, out)
+    manifest |= {"title": recipe.title, "caption": recipe.caption}
     _write(out, recipe.name, csv_text, _draw(recipe, csv_text), manifest)
     return Built(recipe.name, out, 0, 0, time.perf_counter() - start)
 

@@ -51,7 +51,7 @@ def later(step: Floats, matrix: Floats) -> Floats:
 def relative(matrix: Floats, energy: Floats) -> tuple[Floats, float]:
     """Eigenvalues of a symmetric matrix relative to a positive definite one, and their error."""
     root = np.linalg.inv(np.linalg.cholesky(energy))
-    values = np.linalg.eigvalsh(root @ matrix @ root.T)
+    values = np.asarray(np.linalg.eigvalsh(root @ matrix @ root.T), dtype=np.float64)
     rounding = len(energy) * float(np.finfo(float).eps) * float(np.linalg.cond(energy))
     return values, rounding * float(np.abs(values).max())
 

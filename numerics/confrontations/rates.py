@@ -125,6 +125,7 @@ def is_of_loss(theorem: Theorem) -> bool:
 
 def curve(theorem: Theorem, problem: LeastSquares, setting: Setting, of_loss: bool) -> np.ndarray:
     """The exact expected loss, or squared distance to the nearest minimiser: (STEPS + 1,)."""
+    assert theorem.dynamics is not None, "the bound is on the iterates of an algorithm"
     given = setting.parameters
     run = theorem.dynamics.algorithm, given["step_size"], given["radius"], STEPS
     if of_loss:

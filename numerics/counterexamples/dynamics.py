@@ -99,7 +99,7 @@ def scene(name: str) -> Scene:
     )
     (start,) = (np.array(vector, dtype=object) for _, vector in theorem.refutation.vectors)
     of_loss = isinstance(theorem.dynamics.field, Function)
-    mean = sum(samples) / Fraction(len(samples))
+    mean: Exact = np.sum(samples, axis=0) / Fraction(len(samples))
     return Scene(
         theorem,
         verdict.failure,

@@ -24,9 +24,17 @@ Indices = slice | Tensor
 class Basis(Protocol):
     r"""Columns $U_i \in \mathbb R^{d \times r}$, one matrix for each of n samples."""
 
-    samples: int
-    size: int
-    rank: int
+    @property
+    def samples(self) -> int:
+        """Number of samples n."""
+
+    @property
+    def size(self) -> int:
+        """Number of parameters d."""
+
+    @property
+    def rank(self) -> int:
+        """Number of columns r."""
 
     def gram(self) -> Tensor | None:
         r"""$U_i^\top U_i$, shape (n, r, r); None where it is the identity."""

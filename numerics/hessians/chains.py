@@ -113,10 +113,12 @@ class Chain:
         upstream, curvature = loss_derivatives(loss, x, targets)
         if part == "residual":
             curvature = torch.zeros_like(curvature)
-        deltas, curvatures, slopes = [], [], []
+        deltas: list[Tensor] = []
+        curvatures: list[Tensor] = []
+        slopes: list[Tensor] = []
         above = None
         for layer, z in zip(reversed(self.layers), reversed(points), strict=True):
-            _, pull = torch.func.vjp(layer.follow, z)
+            pull = torch.func.vjp(layer.follow, z)[1]
             slopes.insert(0, _rows(pull, upstream).flatten(2))
             into = slopes[0] if above is None else _image(above, above.patches(slopes[0]))
             inner = into.mT @ curvature @ into
@@ -302,8 +304,8 @@ def _bend(layer: Layer, z: Tensor, upstream: Tensor) -> Tensor:
     r"""$\nabla^2_z \langle u, g(z)\rangle$, shape (n, w, w)."""
 
     def slope(point: Tensor) -> Tensor:
-        _, pull = torch.func.vjp(layer.follow, point)
+        pull = torch.func.vjp(layer.follow, point)[1]
         return pull(upstream)[0]
 
-    _, pull = torch.func.vjp(slope, z)
+    pull = torch.func.vjp(slope, z)[1]
     return _rows(pull, z).flatten(2)

@@ -112,10 +112,13 @@ def enclosed_moments(
         low, high = _largest_eigenvalue(matrix)
         scale *= Fraction(2) ** (exponent * power)
         found.append((low * scale, high * scale))
+    sharpness, second, third, fourth = found
     return EnclosedMoments(
-        _outward(*found[0]),
-        *(_outward(*ends, order) for order, ends in enumerate(found[1:], start=2)),
-        gaps=tuple(_outward(*ends) for ends in found[1:]),
+        _outward(*sharpness),
+        _outward(*second, 2),
+        _outward(*third, 3),
+        _outward(*fourth, 4),
+        gaps=(_outward(*second), _outward(*third), _outward(*fourth)),
         samples=hessians.samples,
         batch_size=batch_size,
         replacement=replacement,

@@ -124,13 +124,14 @@ class FlatModel:
         """
         gradient = torch.func.grad(lambda point: self.losses(point, inputs, targets).sum())
         if part != "gauss_newton":
-            _, pull_back = torch.func.vjp(gradient, self.point)
+            pull_back = torch.func.vjp(gradient, self.point)[1]
             if part == "hessian":
                 return lambda vector: pull_back(vector)[0]
-        outputs, pull = torch.func.vjp(lambda p: self.outputs(p, inputs), self.point)
+        # [:2] since vjp is typed as if it could always return auxiliary outputs, too.
+        outputs, pull = torch.func.vjp(lambda p: self.outputs(p, inputs), self.point)[:2]
         slope = torch.func.grad(lambda z: self._loss(z, targets).sum())
-        _, push = torch.func.vjp(lambda u: pull(u)[0], torch.zeros_like(outputs))
-        _, bend = torch.func.vjp(slope, outputs)
+        push = torch.func.vjp(lambda u: pull(u)[0], torch.zeros_like(outputs))[1]
+        bend = torch.func.vjp(slope, outputs)[1]
 
         def gauss_newton(vector: Tensor) -> Tensor:
             return pull(bend(push(vector)[0])[0])[0]

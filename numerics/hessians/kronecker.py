@@ -209,7 +209,7 @@ class KroneckerBasis:
                 first, second = columns[..., mine.first], columns[..., mine.second]
                 onto_first, onto_second = result[..., mine.first], result[..., mine.second]
                 torch.mul(scales[layer].unsqueeze(2), first, out=onto_first)
-                if layer in shifts:
+                if mine.delta is not None and theirs.delta is not None:
                     onto_first.addcmul_(second @ mine.factor.unsqueeze(2), theirs.delta)
                     torch.mul(first @ mine.delta.unsqueeze(2), theirs.factor, out=onto_second)
                     onto_second.addcmul_(shifts[layer].unsqueeze(2), second)

@@ -110,6 +110,7 @@ def patches_of(module: nn.Linear | nn.Conv2d, numbers: Tensor) -> Tensor:
     """Which entry of one sample's input stands where in its patches, shape (K, positions)."""
     if isinstance(module, nn.Linear):
         return numbers.view(-1, numbers.shape[-1]).T
+    assert not isinstance(module.padding, str), "`flattened` refuses paddings by name"
     return functional.unfold(
         numbers.double(), module.kernel_size, module.dilation, module.padding, module.stride
     )[0].long()

@@ -2,6 +2,7 @@ r"""Sharpness and non-uniformity of a minimum: the quantities of linear stabilit
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -105,29 +106,33 @@ def moments(
         ValueError: if dense matrices would not fit or are not at hand, the batch size is out of
             range or needs samples that are not at hand, or Lanczos does not converge.
     """
-    dense = isinstance(hessians, SampleHessians)
     if check_choice("method", method, _METHODS) == "auto":
         small = hessians.size <= DENSE_LIMIT
-        method = "dense" if dense and small else "lanczos"
-    if method == "dense" and not dense:
-        raise ValueError(f"{type(hessians).__name__} has no matrices: use method='lanczos'")
+        method = "dense" if isinstance(hessians, SampleHessians) and small else "lanczos"
     if method == "dense":
+        if not isinstance(hessians, SampleHessians):
+            raise ValueError(f"{type(hessians).__name__} has no matrices: use method='lanczos'")
         top, gaps = _dense(hessians, batch_size, replacement)
     elif check_count("batch_size", batch_size) == 1:
         top, gaps = _lanczos(hessians, seed, tolerance)
-    elif dense:
+    elif isinstance(hessians, SampleHessians):
         batches = BatchHessians(hessians, batch_size, replacement=replacement)
         top, gaps = _lanczos(batches, seed, tolerance)
     else:
         name = type(hessians).__name__
         raise ValueError(f"{name} has no single samples: use batch_size=1 or SampleHessians")
-    roots = [_root(gap, power) for gap, power in zip(gaps, _ORDERS, strict=True)]
+    s2, s3, s4 = (_root(gap, power) for gap, power in zip(gaps, _ORDERS, strict=True))
+    second, third, fourth = gaps
     return Moments(
         top.value,
-        *(root.value for root in roots),
+        s2.value,
+        s3.value,
+        s4.value,
         top.error,
-        *(root.error for root in roots),
-        gaps=tuple(gap.value for gap in gaps),
+        s2.error,
+        s3.error,
+        s4.error,
+        gaps=(second.value, third.value, fourth.value),
         samples=hessians.samples,
         batch_size=batch_size,
         replacement=replacement,
@@ -172,9 +177,9 @@ def _lanczos(
 
     return top, [
         lanczos_eigenvalue(
-            lambda v, k=order: gap(v, k),
+            functools.partial(gap, order=order),
             start,
-            scale=lambda v, k=order: terms(v, k),
+            scale=functools.partial(terms, order=order),
             tolerance=tolerance,
         )
         for order in _ORDERS

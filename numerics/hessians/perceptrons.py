@@ -99,7 +99,8 @@ def as_perceptron(model: nn.Module, dtype: torch.dtype) -> Perceptron | None:
         modules = modules[1:]
     if any(_hooked(module) for module in (model, *modules)):
         return None
-    linear, activations = [], []
+    linear: list[nn.Linear] = []
+    activations: list[nn.Module] = []
     for module in modules:
         if type(module) is nn.Linear:
             if linear and len(activations) < len(linear):
@@ -136,7 +137,8 @@ def differentiate(
     """
     layer_inputs, slopes, bends, outputs = _forward(network, inputs.flatten(1))
     gradient, curvature = loss_derivatives(loss, outputs, targets)
-    deltas, bent = [gradient], []
+    deltas = [gradient]
+    bent: list[Tensor] = []
     curvatures = [torch.zeros_like(curvature) if part == "residual" else curvature]
     for weight, slope, bend in zip(
         reversed(network.weights), reversed(slopes), reversed(bends), strict=False
@@ -151,8 +153,13 @@ def differentiate(
         deltas.insert(0, pulled * slope)
     biases = tuple(bias is not None for bias in network.biases)
     basis = KroneckerBasis(tuple(layer_inputs), tuple(deltas), biases)
-    bends = None if part == "gauss_newton" else tuple(bent)
-    return Derivatives(network, basis, tuple(curvatures), tuple(slopes), bends)
+    return Derivatives(
+        network,
+        basis,
+        tuple(curvatures),
+        tuple(slopes),
+        None if part == "gauss_newton" else tuple(bent),
+    )
 
 
 @dataclass(frozen=True)
@@ -303,7 +310,9 @@ def _forward(
     network: Perceptron, inputs: Tensor
 ) -> tuple[list[Tensor], list[Tensor], list[Tensor], Tensor]:
     """Inputs of every layer, slopes and curvatures of every activation, outputs."""
-    layer_inputs, first, second = [inputs], [], []
+    layer_inputs = [inputs]
+    first: list[Tensor] = []
+    second: list[Tensor] = []
     for index, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
         z = layer_inputs[-1] @ weight.T
         if bias is not None:

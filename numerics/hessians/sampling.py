@@ -17,6 +17,7 @@ Each mean is bounded by Student's t over the groups, at half the error probabili
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -145,10 +146,10 @@ def sampled_moments(
     for order in progress(range(1, HIGHEST + 1), "sampled moments"):
         weights = gap_weights(order, group_size, batch_size, samples)
         found.append(_bounded(drawn, weights, start, confidence, tolerance))
-    sharpness, *gaps = found
+    sharpness, second, third, fourth = found
     return SampledMoments(
         sharpness,
-        tuple(gaps),
+        (second, third, fourth),
         confidence,
         samples,
         group_size,
@@ -199,7 +200,7 @@ def _bounded(
     tops = []
     for group in groups:
         top, _ = lanczos_eigenpair(
-            lambda v, group=group: apply(v, [group]), start, tolerance=tolerance
+            functools.partial(apply, some=[group]), start, tolerance=tolerance
         )
         tops.append(top.value + top.error)
     above, above_error = _mean(tops)

@@ -71,6 +71,6 @@ class MatrixFactorisation:
             nn.utils.skip_init(nn.Linear, self.width, self.rows, bias=False),
         ).double()
         with torch.no_grad():
-            for layer, scale in zip(model, (self.columns, self.rows), strict=True):
-                layer.weight.normal_(std=scale**-0.5, generator=stream)
+            for weight, scale in zip(model.parameters(), (self.columns, self.rows), strict=True):
+                weight.normal_(std=scale**-0.5, generator=stream)
         return model

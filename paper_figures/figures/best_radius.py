@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from numerics.statistics import mean_interval
 from paper_figures import style
@@ -20,10 +21,10 @@ from paper_figures.tables import Row, in_one_field
 CAPTION = """\
 The runs of mnist_generalisation at every radius. (a) Improvement of the test accuracy over SGD from
 the same initial weights and batches, after the epoch that is best on the validation set: mean over
-seeds and its 95% interval (Student's t on paired differences). (b) The best radius, the one with
-the lowest error on the validation set (of equals, the smallest): the area of a circle is the number
-of seeds that choose it; the line joins geometric means over seeds, with 95% intervals of their
-logarithms."""
+seeds and its 95% interval (Student's t on paired differences); the axis is linear up to one point
+and logarithmic beyond. (b) The best radius, the one with the lowest error on the validation set (of
+equals, the smallest): the area of a circle is the number of seeds that choose it; the line joins
+geometric means over seeds, with 95% intervals of their logarithms."""
 
 
 def table(parameters: Mapping[str, Any], records: Sequence[Record]) -> list[Row]:
@@ -77,6 +78,10 @@ def draw(rows: Sequence[Row]) -> Figure:
         shared.draw_curve(left, part, "radius", "gain", look, shared.human(size), dodge=place)
     left.axhline(0, color=shared.METHODS["SGD"].color, lw=0.8)
     left.set(xlabel=r"radius $\rho$", ylabel="improvement over SGD (points)")
+    left.set_yscale("symlog", linthresh=1)  # too large a radius costs tens of points
+    left.yaxis.set_major_locator(FixedLocator([-50, -10, -5, -2, -1, -0.5, 0, 0.5, 1, 2, 5, 10]))
+    left.yaxis.set_major_formatter("{x:g}")
+    left.yaxis.set_minor_locator(NullLocator())
     handles, labels = left.get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower center", ncols=len(labels), title="parameters")
     style.panel_title(left, 0, f"improvement by SAM, {rows[0]['seeds']} seeds")

@@ -1,5 +1,6 @@
 """The committed tables are those of the presets, and the page of claims is what they say."""
 
+import hashlib
 import importlib
 import json
 
@@ -44,7 +45,9 @@ def test_a_committed_table_is_what_the_command_in_the_gallery_computes(root, gal
             seeds = [int(seed) for seed in given]
     wanted = json.loads(json.dumps(recipe.parameters(preset, seeds)))  # tuples become lists
     assert manifest["parameters"] == wanted
-    assert (root / "docs" / "images" / f"{name}.png").is_file()
+    assert manifest["caption"] == recipe.caption
+    picture = (root / "docs" / "images" / f"{name}.png").read_bytes()
+    assert manifest["files"][f"{name}.png"] == hashlib.sha256(picture).hexdigest()
 
 
 def test_other_seeds_than_the_presets_are_in_the_command(gallery, monkeypatch, tmp_path):

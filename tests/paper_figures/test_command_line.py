@@ -100,6 +100,16 @@ def test_a_change_in_the_table_shows_in_the_drawing(build, toy_with, tmp_path):
     assert first["toy.pdf"] != files(tmp_path)["toy.pdf"]
 
 
+def test_redraw_writes_the_present_caption(build, toy, toy_with, tmp_path):
+    build(toy, *SERIAL)
+    edited = toy_with()
+    edited.write_text(edited.read_text().replace('caption="', 'caption="Now: '))
+    status, _, err = build(edited, "--redraw")
+    assert (status, err) == (0, "")
+    manifest = json.loads((tmp_path / "figures" / "toy.json").read_text())
+    assert manifest["caption"] == "Now: Random walks."
+
+
 def test_redraw_refuses_an_edited_table(build, toy, tmp_path):
     build(toy, *SERIAL)
     table = tmp_path / "figures/toy.csv"
