@@ -15,7 +15,7 @@ import numpy as np
 
 from numerics.problems.regression_1d import FULL_SAM
 from numerics.statistics import slopes
-from paper_figures.figures._comparisons import TUNED
+from paper_figures.figures._comparisons import FIXED, TUNED
 from paper_figures.tables import Row, Value, from_one_field
 from theory import GD, SAM, SGD
 
@@ -68,9 +68,11 @@ def by_size(rows: Sequence[Row], column: str, size: str = "parameters") -> dict[
     return dict(sorted(found.items()))
 
 
-def gains(rows: Sequence[Row], epoch: str = "best", **where: Value) -> dict[Any, np.ndarray]:
-    """Number of parameters -> what SAM with the tuned radius gains over SGD in every seed."""
-    return by_size(select(rows, method=TUNED, epoch=epoch, **where), "gain_of_seeds")
+def gains(
+    rows: Sequence[Row], epoch: str = "best", method: str = TUNED, **where: Value
+) -> dict[Any, np.ndarray]:
+    """Number of parameters -> what SAM, by default tuned, gains over SGD in every seed."""
+    return by_size(select(rows, method=method, epoch=epoch, **where), "gain_of_seeds")
 
 
 def slope(numbers: dict[Any, np.ndarray]) -> np.ndarray:
@@ -86,6 +88,11 @@ def exponent(numbers: dict[Any, np.ndarray]) -> np.ndarray:
 def gain_slope(rows: Sequence[Row]) -> np.ndarray:
     """How the gain grows with the size."""
     return slope(gains(rows))
+
+
+def fixed_gain_slope(rows: Sequence[Row]) -> np.ndarray:
+    """How the gain grows with the size if the radius does not."""
+    return slope(gains(rows, method=FIXED))
 
 
 def noise_slope(epoch: str) -> Statistic:
@@ -201,6 +208,12 @@ _PROBLEMS = {
 
 CLAIMS = (
     Claim(BENEFIT, "mnist_generalisation", f"MNIST: {_PER_DECADE} (points)", gain_slope),
+    Claim(
+        BENEFIT,
+        "mnist_generalisation",
+        f"MNIST: {_PER_DECADE.replace('tuned', 'fixed')} (points)",
+        fixed_gain_slope,
+    ),
     Claim(
         BENEFIT, "teacher_student", f"teacher and student: {_PER_DECADE} (test loss)", gain_slope
     ),
