@@ -35,7 +35,7 @@ class TeacherStudent(Comparison):
 
     validation: int = 500
     epochs: int = 60
-    radii: Sequence[float] = (0.05, 0.1, 0.2, 0.5)
+    radii: Sequence[float] = (0.05, 0.1, 0.2, 0.5, 1.0)
     step_size: float = 0.02
     hidden: int = 300
     inputs: int = 100

@@ -57,7 +57,7 @@ PRESETS: dict[str, dict[str, Any]] = {
             "validation": 1000,
             "epochs": 30,
             "batch_size": 50,
-            "radii": [0.01, 0.02, 0.05],
+            "radii": [0.01, 0.02, 0.05, 0.1, 0.2],
             "pool": 2,
         },
         "scales": [0.08, 0.25, 0.75, 3],
