@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import json
+import math
 
 import pytest
 
@@ -18,8 +19,47 @@ def test_the_page_is_computed_from_the_committed_tables(root):
     findings = find(results)
     assert (root / "docs" / "claims.md").read_text(encoding="utf-8") == page(findings)
     built = {folder.name for folder in results.iterdir()}
-    for finding in findings:
-        assert (finding.verdict is not Verdict.NOT_RUN) == (finding.claim.figure in built)
+    for one in findings:
+        assert (one.verdict is not Verdict.NOT_RUN) == (one.claim.figure in built)
+
+
+def finding(root, figure, part):
+    """What the committed table of a figure says of the claim whose statistic has these words."""
+    findings = find(root / "docs" / "results")
+    (one,) = (f for f in findings if f.claim.figure == figure and part in f.claim.statistic)
+    return one
+
+
+@pytest.mark.parametrize(
+    ("figure", "part", "said"),
+    [
+        ("mnist_generalisation", "tuned", "by {mean:.2f} points"),
+        ("mnist_generalisation", "tuned", "95% interval [{low:.2f}, {high:.2f}]"),
+        ("best_radius", "best radius", "power {mean:.2f} [{low:.2f}, {high:.2f}]"),
+        ("uniformity_width", "in s_2", "power {mean:.2f} [{low:.2f}, {high:.2f}]"),
+        ("minima_moments", "s_2", "s_2 at {ratio:.2f} of SGD's"),
+    ],
+)
+def test_the_readme_repeats_the_claims_correctly(root, figure, part, said):
+    effect = finding(root, figure, part).effect
+    ends = {"mean": effect.mean, "low": effect.low, "high": effect.high}
+    readme = " ".join((root / "README.md").read_text(encoding="utf-8").split())
+    assert said.format(**ends, ratio=math.exp(effect.mean)) in readme
+
+
+@pytest.mark.parametrize(
+    ("figure", "part", "verdict"),
+    [
+        ("mnist_generalisation", "tuned", Verdict.SUPPORTED),
+        ("mnist_generalisation", "fixed", Verdict.INCONCLUSIVE),
+        ("teacher_student", "tuned", Verdict.NOT_SUPPORTED),
+        ("best_radius", "best radius", Verdict.SUPPORTED),
+        ("uniformity_width", "in s_2", Verdict.NOT_SUPPORTED),
+        ("minima_moments", "s_2", Verdict.SUPPORTED),
+    ],
+)
+def test_the_verdicts_are_those_that_the_readme_tells(root, figure, part, verdict):
+    assert finding(root, figure, part).verdict is verdict
 
 
 @pytest.fixture
