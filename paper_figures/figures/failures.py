@@ -92,7 +92,9 @@ def table(parameters: Mapping[str, Any], records: Sequence[Record]) -> list[Row]
 def draw(rows: Sequence[Row]) -> Figure:
     """One column for each way to break the trend: accuracies above, improvements below."""
     fig = Figure(figsize=(style.PAGE, 4.4), layout="constrained")
-    grid = fig.subplots(2, 3, sharex="col", sharey="row")
+    grid = fig.subplots(2, 3, sharex="col")
+    for left, middle, _ in grid:  # attention is on another level
+        middle.sharey(left)
     reference = (mnist.PERCEPTRON, REFERENCE_DECAY, "best")
     columns = (
         ("no weight decay", (mnist.PERCEPTRON, 0.0, "best"), reference),
@@ -108,7 +110,8 @@ def draw(rows: Sequence[Row]) -> Figure:
         below.set_xlabel("number of parameters")
         for row, axes in enumerate((above, below)):
             style.panel_title(axes, 3 * row + index, title if row == 0 else "improvement by SAM")
-    shared.clip_percent(grid[0, 0])
+    for axes in (grid[0, 0], grid[0, 2]):
+        shared.clip_percent(axes)
     grid[0, 0].set_ylabel("test accuracy (%)")
     grid[1, 0].set_ylabel("improvement (points)")
     handles, labels = grid[0, 0].get_legend_handles_labels()
