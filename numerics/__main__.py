@@ -71,16 +71,20 @@ def parser(
         "hessian",
         help="exact spectrum, moments and stability",
         description="Exact spectrum of a network's Hessian, its moments a, s_2, s_3, s_4, and what "
-        "they\nsay of stability. Networks of your own: numerics.hessians, from Python.",
+        "they\nsay of stability. More on networks of your own: numerics.hessians, from Python.",
         examples=(
             "--model mlp:49-24-10 --data mnist:60:4",
             "--model mlp:49-8-10 --data mnist:20:4 --step-size 0.05 --radius 0.1 --batch-size 4",
             "--model mlp:49-8-10 --data mnist:20:4 --loss cross-entropy --json",
             "--model mlp:3-4-1 --data my_data.npz --weights my_weights.pt",
+            "--model my_network.py --data my_data.npz --weights my_weights.pt --batch-size 8",
         ),
     )
     hessian.add_argument(
-        "--model", required=True, metavar="mlp:IN-...-OUT", help="e.g. mlp:49-24-10 (tanh)"
+        "--model",
+        required=True,
+        metavar="mlp:IN-...-OUT|FILE.py",
+        help="e.g. mlp:49-24-10 (tanh); or a file with model() -> torch.nn.Module",
     )
     hessian.add_argument(
         "--data",

@@ -27,6 +27,8 @@ from numerics.hessians import (
 from numerics.hessians.losses import Loss
 from numerics.problems.networks import mlp
 from theory.evaluate import evaluate
+from theory.messages import failure
+from theory.userfiles import module_of_file
 
 __all__ = ["load_data", "load_model", "report_of_network"]
 
@@ -47,8 +49,10 @@ def report_of_network(
     r"""Exact spectrum, $a$, $s_k$ and the stability conditions of a network on a data set.
 
     Args:
-        model: `mlp:IN-...-OUT`.
-        data: `mnist:N` or `mnist:N:POOL`, or a NumPy archive with `inputs` and `targets`.
+        model: `mlp:IN-...-OUT`, or a Python file with a function `model()` that returns an
+            `nn.Module`; it is called with PyTorch's seed 0 and moved to float64.
+        data: `mnist:N` or `mnist:N:POOL` (rows of pixels), or a NumPy archive with `inputs` and
+            `targets`; a network of your own gets integer inputs (tokens) as integers.
         weights: a file with a state dict; the initial network of seed 0 if None.
         loss: `square` or `cross-entropy`.
         step_size: $\eta$.
@@ -62,22 +66,20 @@ def report_of_network(
     check_choice("loss", loss, tuple(LOSSES))
     network = load_model(model, weights, device)
     inputs, targets = load_data(data, loss, device)
-    inside, *_, outside = widths_of(model)
-    if inputs.ndim != 2 or inputs.shape[1] != inside:
-        raise ValueError(
-            f"{model} takes {inside} inputs and {data} has {tuple(inputs.shape[1:])}: "
-            "change the first width"
-        )
     if len(targets) != len(inputs):
         raise ValueError(
             f"{data} has {len(inputs)} inputs and {len(targets)} targets: give one for each"
         )
-    if loss == "square" and targets.shape[1:] != (outside,):
-        raise ValueError(
-            f"{model} has {outside} outputs and the targets have shape "
-            f"{tuple(targets.shape)}: change the last width"
-        )
-    hessian = exact(network, LOSSES[loss], inputs, targets)
+    if is_file(model):
+        try:
+            hessian = exact(network, LOSSES[loss], inputs, targets)
+        except RuntimeError as problem:  # what layers say of inputs that do not fit
+            what = " ".join(str(problem).split())
+            raise ValueError(f"{model} does not fit {data}: {what}") from problem
+    else:
+        inputs = inputs.double()
+        fit(model, data, loss, inputs, targets)
+        hessian = exact(network, LOSSES[loss], inputs, targets)
     spectrum = torch.linalg.eigvalsh(hessian).cpu().tolist()
     hessians = per_sample(network, LOSSES[loss], inputs, targets)
     measured = moments(hessians, batch_size=batch_size)
@@ -101,6 +103,21 @@ def report_of_network(
         },
         "bounds": bounds(asdict(measured), step_size, radius),
     }
+
+
+def fit(model: str, data: str, loss: str, inputs: Tensor, targets: Tensor) -> None:
+    """Refuse data that a perceptron cannot take, with the width that would."""
+    inside, *_, outside = widths_of(model)
+    if inputs.ndim != 2 or inputs.shape[1] != inside:
+        raise ValueError(
+            f"{model} takes {inside} inputs and {data} has {tuple(inputs.shape[1:])}: "
+            "change the first width"
+        )
+    if loss == "square" and targets.shape[1:] != (outside,):
+        raise ValueError(
+            f"{model} has {outside} outputs and the targets have shape "
+            f"{tuple(targets.shape)}: change the last width"
+        )
 
 
 def bounds(measured: dict[str, Any], step_size: float, radius: float) -> dict[str, Any]:
@@ -135,13 +152,40 @@ def widths_of(description: str) -> list[int]:
     kind, _, rest = description.partition(":")
     widths = rest.split("-")
     if kind != "mlp" or len(widths) < 2 or not all(width.isdecimal() for width in widths):
-        raise ValueError(f"model {description!r} is not understood: write it like mlp:49-24-10")
+        raise ValueError(
+            f"model {description!r} is not understood: write it like mlp:49-24-10, or name a file "
+            "that ends in .py"
+        )
     return [int(width) for width in widths]
 
 
-def load_model(description: str, weights: str | None, device: str) -> nn.Sequential:
-    """The network that `mlp:IN-...-OUT` names, with weights from a file or of seed 0."""
-    network = mlp(widths_of(description), device=device)
+def is_file(description: str) -> bool:
+    """Whether a model is described by a file of its own."""
+    return description.endswith(".py")
+
+
+def own_model(path: str, device: str) -> nn.Module:
+    """What `model()` in the file returns, built with seed 0, in float64."""
+    define = getattr(module_of_file(Path(path), "model"), "model", None)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        try:
+            network = define() if callable(define) else None
+        except Exception as problem:
+            what = failure(problem, Path(path).resolve())
+            raise ValueError(f"{path}: model() failed ({what}): repair it") from problem
+    if not isinstance(network, nn.Module):
+        raise ValueError(f"{path} defines no network: give it model() -> torch.nn.Module")
+    return network.to(device=device, dtype=torch.float64)
+
+
+def load_model(description: str, weights: str | None, device: str) -> nn.Module:
+    """The network that `mlp:IN-...-OUT` or a file names, with weights from a file or of seed 0."""
+    network = (
+        own_model(description, device)
+        if is_file(description)
+        else mlp(widths_of(description), device=device)
+    )
     if weights is not None:
         if not Path(weights).is_file():
             raise ValueError(f"{weights}: no such file with weights")
@@ -173,7 +217,8 @@ def load_data(description: str, loss: str, device: str) -> tuple[Tensor, Tensor]
             f"data {description!r} is not understood: write mnist:60:4 or name a .npz file"
         )
     inputs, targets = (torch.from_numpy(array) for array in read_arrays(path))
-    return inputs.double().to(device), targets.to(device)
+    inputs = inputs.double() if inputs.is_floating_point() else inputs.long()
+    return inputs.to(device), targets.to(device)
 
 
 def read_arrays(path: Path) -> list[np.ndarray]:

@@ -57,6 +57,10 @@ def broken(tmp_path_factory):
     (folder / "typo.py").write_text("import sympyy")
     (folder / "leaves.py").write_text("import sys\nsys.exit(3)")
     (folder / "deep.py").write_text("def f():\n    raise ValueError('no such\\n thing')\n\nf()")
+    network = "from torch import nn\ndef model():\n    return nn.Sequential"
+    (folder / "raises.py").write_text("def model():\n    return {}['no']")
+    (folder / "wide.py").write_text(f"{network}(nn.Linear(9, 1))")
+    (folder / "drops.py").write_text(f"{network}(nn.Linear(3, 4), nn.Dropout(), nn.Linear(4, 1))")
     (folder / "silent.py").write_text("import os\nos._exit(3)")
     (folder / "folder.py").mkdir()
     return folder
@@ -124,6 +128,12 @@ TABLE = [
     ("numerics", f"{HESSIAN} mnist:0:4", "n is 0: it must be at least 1"),
     ("numerics", f"{HESSIAN} mnist:9:4", "has (49,): change the first width"),
     ("numerics", "hessian --model resnet --data mnist:9:4", "write it like mlp:49-24-10"),
+    ("numerics", "hessian --model nowhere.py --data good.npz", "model file nowhere.py does not"),
+    ("numerics", "hessian --model syntax.py --data good.npz", "line 1: SyntaxError"),
+    ("numerics", "hessian --model number.py --data good.npz", "give it model() -> torch.nn.Module"),
+    ("numerics", "hessian --model raises.py --data good.npz", "model() failed (line 2: KeyError"),
+    ("numerics", "hessian --model wide.py --data good.npz", "wide.py does not fit good.npz: mat1"),
+    ("numerics", "hessian --model drops.py --data good.npz", "call model.eval()"),
     ("numerics", "check --device tpu", "unknown device 'tpu': choose auto, cpu or cuda"),
     ("numerics", "check --problem mnist-mlp --seeds 0", "seeds is 0: it must be at least 2"),
     ("theory", "check --jobs 0", "--jobs 0: give at least 1"),

@@ -85,3 +85,56 @@ def test_hessian_of_the_users_own_data(capsys, tmp_path):
         *("--loss", "cross-entropy", "--json"),
     )
     assert status == 0 and json.loads(out)["samples"] == 6
+
+
+PERCEPTRON = """
+from torch import nn
+
+def model():
+    return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+"""
+TOKENS = """
+from torch import nn
+
+class Last(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table, self.out = nn.Embedding(5, 3), nn.Linear(3, 2)
+
+    def forward(self, tokens):
+        return self.out(self.table(tokens).tanh().mean(1))
+
+model = Last
+"""
+
+
+def test_hessian_of_the_users_own_network(capsys, tmp_path):
+    """The same network from a file and from `mlp:`, with the same weights: the same numbers."""
+    rng = np.random.default_rng(0)
+    data, weights, file = (tmp_path / name for name in ("data.npz", "weights.pt", "network.py"))
+    np.savez(data, inputs=rng.normal(size=(6, 3)), targets=rng.normal(size=(6, 2)))
+    torch.save(mlp((3, 4, 2), seed=3).state_dict(), weights)
+    file.write_text(PERCEPTRON)
+    state = torch.random.get_rng_state()
+    found = []
+    for model in ("mlp:3-4-2", str(file)):
+        arguments = ("--model", model, "--data", str(data), "--weights", str(weights))
+        status, out, _ = run(capsys, "hessian", *arguments, "--batch-size", "2", "--json")
+        assert status == 0
+        found.append(json.loads(out))
+    assert found[0] == found[1]
+    status, out, _ = run(capsys, "hessian", "--model", str(file), "--data", str(data), "--json")
+    assert status == 0 and json.loads(out)["spectrum"] != found[0]["spectrum"]
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_hessian_of_a_network_of_tokens(capsys, tmp_path):
+    rng = np.random.default_rng(0)
+    data, file = tmp_path / "data.npz", tmp_path / "network.py"
+    np.savez(data, inputs=rng.integers(0, 5, size=(6, 4)), targets=rng.integers(0, 2, size=6))
+    file.write_text(TOKENS)
+    arguments = ("--model", str(file), "--data", str(data), "--loss", "cross-entropy", "--json")
+    status, out, _ = run(capsys, "hessian", *arguments)
+    report = json.loads(out)
+    assert status == 0 and report["parameters"] == 5 * 3 + 3 * 2 + 2
+    assert report["moments"]["sharpness"] == pytest.approx(report["largest eigenvalue"], rel=1e-10)
