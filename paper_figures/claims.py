@@ -131,6 +131,7 @@ def page(findings: Sequence[Finding]) -> str:
         "Each is decided by a statistic with one number for every seed, so that algorithms, sizes",
         "and settings are compared within seeds. The effect is its mean with a 95% interval",
         "(Student's t) over the seeds; one in twenty of such intervals misses what it encloses.",
+        "No effect is 0 where no other number is named.",
         "`python -m paper_figures claims --results docs/results` prints this page.",
         "",
         *(f"- **{verdict}**: {rule}" for verdict, rule in RULES.items()),
@@ -141,8 +142,8 @@ def page(findings: Sequence[Finding]) -> str:
             "",
             f"## {sentence.removesuffix('.')}",
             "",
-            "| statistic | no effect | mean and interval | seeds | figure, preset | verdict |",
-            "| --- | --- | --- | --- | --- | --- |",
+            "| statistic | mean and interval | verdict | figure, preset, seeds |",
+            "| --- | --- | --- | --- |",
             *(_line(finding) for finding in findings if finding.claim.sentence == sentence),
         ]
     return "\n".join(lines) + "\n"
@@ -150,10 +151,9 @@ def page(findings: Sequence[Finding]) -> str:
 
 def _line(finding: Finding) -> str:
     claim, effect = finding.claim, finding.effect
-    interval, seeds = "", ""
+    interval, figure = "", f"`{claim.figure}`"
     if effect is not None:
         interval = f"{effect.mean:.3g} [{effect.low:.3g}, {effect.high:.3g}]"
-        seeds = str(effect.count)
-    figure = f"`{claim.figure}`" + (f", {finding.preset}" if finding.preset else "")
-    cells = (claim.statistic, f"{claim.null:.3g}", interval, seeds, figure, finding.verdict)
-    return f"| {' | '.join(cells)} |"
+        figure += f", {finding.preset}, {effect.count}"
+    statistic = claim.statistic + (f" (no effect: {claim.null:.3g})" if claim.null else "")
+    return f"| {statistic} | {interval} | {finding.verdict} | {figure} |"

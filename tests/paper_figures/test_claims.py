@@ -208,8 +208,12 @@ def test_page_and_document_say_the_same(tmp_path):
         next(line for line in text.splitlines() if f"`{figure}`" in line)
         for figure in ("mnist_generalisation", "teacher_student")
     )
-    assert "| 1 [0.902, 1.1] | 5 | `mnist_generalisation`, laptop | supported |" in decided
-    assert absent.endswith("|  |  | `teacher_student` | not run |")
+    assert (
+        decided == "| a number | 1 [0.902, 1.1] | supported | `mnist_generalisation`, laptop, 5 |"
+    )
+    assert absent.endswith("|  | not run | `teacher_student` |")
+    linear = next(one for one in CLAIMS if one.null)
+    assert f"| {linear.statistic} (no effect: 1) |  | not run |" in page([Finding(linear)])
     assert [one["verdict"] for one in described] == ["supported", "not run"]
     assert described[0]["effect"]["seeds"] == 5 and described[1]["effect"] is None
 
