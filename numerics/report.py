@@ -18,6 +18,7 @@ from numerics.data import mnist_subset
 from numerics.hessians import (
     CROSS_ENTROPY,
     SQUARE_LOSS,
+    SampleHessians,
     exact,
     moments,
     per_sample,
@@ -26,6 +27,7 @@ from numerics.hessians import (
 )
 from numerics.hessians.losses import Loss
 from numerics.problems.networks import mlp
+from numerics.stability import stability_threshold
 from theory.evaluate import evaluate
 from theory.messages import failure
 from theory.userfiles import module_of_file
@@ -100,6 +102,7 @@ def report_of_network(
             "largest eigenvalue of E M_b²": second.value,
             "smallest eigenvalue of E M_b": mean_low.value,
             "largest eigenvalue of E M_b": mean_high.value,
+            "largest stable η": threshold(hessians, radius, batch_size),
         },
         "bounds": bounds(asdict(measured), step_size, radius),
     }
@@ -118,6 +121,14 @@ def fit(model: str, data: str, loss: str, inputs: Tensor, targets: Tensor) -> No
             f"{model} has {outside} outputs and the targets have shape "
             f"{tuple(targets.shape)}: change the last width"
         )
+
+
+def threshold(hessians: SampleHessians, radius: float, batch_size: int) -> float | str:
+    """The largest mean-square stable step size; in words, why a point has none."""
+    try:
+        return stability_threshold(hessians, radius, batch_size=batch_size).value
+    except ValueError as problem:
+        return f"none: {problem}"
 
 
 def bounds(measured: dict[str, Any], step_size: float, radius: float) -> dict[str, Any]:

@@ -9,7 +9,9 @@ import torch
 import theory
 from numerics import __main__ as command
 from numerics.cases import CASES
+from numerics.hessians import SampleHessians
 from numerics.problems.networks import mlp
+from numerics.stability import stability_threshold
 from numerics.verdicts import Outcome, Verdict
 
 
@@ -138,3 +140,31 @@ def test_hessian_of_a_network_of_tokens(capsys, tmp_path):
     report = json.loads(out)
     assert status == 0 and report["parameters"] == 5 * 3 + 3 * 2 + 2
     assert report["moments"]["sharpness"] == pytest.approx(report["largest eigenvalue"], rel=1e-10)
+
+
+LINEAR = """
+from torch import nn
+
+def model():
+    return nn.Linear(3, 1, bias=False)
+"""
+
+
+def test_hessian_gives_the_largest_stable_step_size_at_a_minimum(capsys, tmp_path):
+    """Linear regression without noise: the Hessians are those of the rows, in closed form."""
+    data, weights, file = (tmp_path / name for name in ("data.npz", "weights.pt", "network.py"))
+    rows = np.random.default_rng(0).normal(size=(6, 3))
+    solution = torch.tensor([[1.0, -2.0, 0.5]], dtype=torch.float64)
+    np.savez(data, inputs=rows, targets=rows @ solution.numpy().T)
+    torch.save({"weight": solution}, weights)
+    file.write_text(LINEAR)
+    arguments = ("hessian", "--model", str(file), "--data", str(data), "--radius", "0.1", "--json")
+    status, out, _ = run(capsys, *arguments, "--weights", str(weights))
+    assert status == 0
+    expected = stability_threshold(SampleHessians.from_rank_one(torch.from_numpy(rows)), 0.1)
+    found = json.loads(out)["stability"]["largest stable η"]
+    assert found == pytest.approx(expected.value, rel=1e-10)  # the residuals are round-off
+    file.write_text(PERCEPTRON.replace("(4, 2)", "(4, 1)"))
+    status, out, _ = run(capsys, *arguments)
+    assert status == 0
+    assert json.loads(out)["stability"]["largest stable η"].startswith("none: the mean Hessian has")
