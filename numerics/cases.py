@@ -8,8 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol, cast
 
-import torch
-
 from numerics.checks import check_count
 from numerics.confrontations.catalogue import CATALOGUE, NOISY_RATES
 from numerics.confrontations.lyapunov import (
@@ -270,16 +268,3 @@ def case_of(name: str, device: str, seeds: int) -> Case:
     if not hasattr(case, "confront"):
         raise ValueError(f"{name} defines no problem: give it case(device, seeds) -> Case")
     return cast(Case, case)
-
-
-def pick_device(name: str) -> str:
-    """`cpu`, `cuda`, or the better of the two that is there for `auto`.
-
-    Raises:
-        ValueError: for `cuda` where there is none, or another name.
-    """
-    if name not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"unknown device {name!r}: choose auto, cpu or cuda")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device 'cuda' is not there: choose auto or cpu")
-    return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"

@@ -17,6 +17,7 @@ __all__ = [
     "check_nonempty",
     "check_nonnegative",
     "check_positive",
+    "pick_device",
 ]
 
 
@@ -131,3 +132,23 @@ def as_vector(name: str, value: Tensor, size: int, like: Tensor) -> Tensor:
     if vector.shape != (size,):
         raise ValueError(f"{name} has shape {tuple(vector.shape)}: give a vector of {size} entries")
     return check_finite(name, vector)
+
+
+def pick_device(name: str, elsewhere: bool = False) -> str:
+    """`cpu`, `cuda`, or for `auto` the better of the two that is there.
+
+    Args:
+        name: one of the three.
+        elsewhere: whether other machines are meant, of which nothing is known: `cuda` is taken at
+            its word, and `auto` is the CPU.
+
+    Raises:
+        ValueError: for `cuda` where there is none, or another name.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"unknown device {name!r}: choose auto, cpu or cuda")
+    if name == "cpu" or elsewhere:
+        return "cuda" if name == "cuda" else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device 'cuda' is not there: choose auto or cpu")
+    return "cuda" if torch.cuda.is_available() else "cpu"

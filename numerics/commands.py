@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 import theory
-from numerics.cases import CASES, Comparison, MnistMlpCase, case_of, pick_device
+from numerics.cases import CASES, Comparison, MnistMlpCase, case_of
+from numerics.checks import pick_device
 from numerics.progress import progress
 from numerics.report import report_of_network
 from numerics.verdicts import Outcome, Verdict

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paper_figures.executors import EXECUTORS, default_jobs, make_executor
+from paper_figures.executors import EXECUTORS, HERE, default_jobs, make_executor
 from paper_figures.recipes import PRESETS, Recipe, discover, load
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def parser(prog: str = "", figures: Sequence[str] | None = None) -> Parser:
             "sharper_bounds stability_map --out figures --jobs 2",
             "my_figure.py --preset smoke --seed 0 1 2",
             "my_figure.py --redraw",
+            "mnist_generalisation --preset paper --device cuda",
             "all --preset paper --executor 'slurm://PARTITION?timeout_min=240'",
         ),
     )
@@ -81,6 +82,12 @@ def parser(prog: str = "", figures: Sequence[str] | None = None) -> Parser:
         help=f"{', '.join(sorted(EXECUTORS))}, dask://HOST:PORT, slurm://PARTITION (%(default)s)",
     )
     build.add_argument("--jobs", type=int, default=default_jobs(), help="processes (%(default)s)")
+    build.add_argument(
+        "--device",
+        default="auto",
+        help="auto, cpu or cuda, for the figures that train large networks; auto is a GPU of this "
+        "machine, not on those of a cluster (%(default)s)",
+    )
     build.add_argument("--seed", type=int, nargs="+", metavar="S", help="in place of the preset's")
     build.add_argument("--force", action="store_true", help="compute again what is stored")
     build.add_argument("--redraw", action="store_true", help="draw the CSV in OUT again, only")
@@ -199,6 +206,7 @@ def _chosen(names: Sequence[str]) -> dict[str, Recipe]:
 
 def _build(arguments: argparse.Namespace) -> int:
     # Workers import this module before they set their numbers of threads: numpy has to wait.
+    from numerics.checks import pick_device
     from numerics.errors import DataAbsent
     from paper_figures.build import build, read_built, redraw
     from paper_figures.runs import RunStore
@@ -212,6 +220,8 @@ def _build(arguments: argparse.Namespace) -> int:
     }
     for folder in (arguments.out, arguments.results):
         check_folder(folder)
+    elsewhere = arguments.executor not in HERE
+    device = pick_device(arguments.device, elsewhere)
     if arguments.redraw:
         for recipe in chosen.values():
             read_built(recipe, arguments.out)
@@ -230,6 +240,7 @@ def _build(arguments: argparse.Namespace) -> int:
                         store=RunStore(arguments.results),
                         executor=executor,
                         out=arguments.out,
+                        device=device,
                         force=arguments.force,
                     )
             except DataAbsent as absent:

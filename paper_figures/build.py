@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ def build(
     store: RunStore,
     executor: Executor,
     out: Path,
+    device: str = "cpu",
     force: bool = False,
 ) -> Built:
     """Compute what is missing, then write the four files; on any failure none of them changes.
@@ -58,6 +59,7 @@ def build(
         store: the finished runs.
         executor: where missing runs are computed.
         out: the folder of the four files.
+        device: where to compute missing runs, if the recipe has a choice.
         force: compute again what is stored.
 
     Raises:
@@ -66,6 +68,8 @@ def build(
     """
     start = time.perf_counter()
     runs = recipe.runs(parameters)
+    if recipe.on_gpu:
+        runs = [replace(run, device=device) for run in runs]
     version = recipe.version()
     compute = Compute(origin, version)
     report = execute(recipe.stored_under, version, compute, runs, store, executor, force=force)

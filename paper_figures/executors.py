@@ -14,7 +14,7 @@ from typing import Any
 
 from paper_figures.clusters import dask_executor, slurm_executor
 
-__all__ = ["EXECUTORS", "SerialExecutor", "default_jobs", "make_executor"]
+__all__ = ["EXECUTORS", "HERE", "SerialExecutor", "default_jobs", "make_executor"]
 
 
 class SerialExecutor(Executor):
@@ -103,3 +103,5 @@ EXECUTORS: dict[str, Callable[[str, int], Executor]] = {
     "serial": _serial,
     "slurm": slurm_executor,
 }
+#: Those that compute on this machine.
+HERE = ("dask", "local", "serial")

@@ -40,6 +40,7 @@ class Recipe:
         draw: the rows, as read back from the CSV -> the figure. Nothing else may enter it.
         family: figures with the same family and the same `compute` share their finished runs; by
             default a figure shares with none.
+        on_gpu: whether `compute` goes where `Run.device` says; otherwise it stays on the CPU.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Recipe:
     table: Callable[[Mapping[str, Any], Sequence[Record]], Sequence[Row]]
     draw: Callable[[Sequence[Row]], Figure]
     family: str = ""
+    on_gpu: bool = False
 
     def __post_init__(self) -> None:
         for name in (self.name, self.stored_under):

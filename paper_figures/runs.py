@@ -41,11 +41,13 @@ class Run:
         parameters: everything the result depends on except the two below; JSON values only.
         seed: the seed of its random numbers, None where it uses none.
         data: the fingerprint of the data it reads, empty where it reads none.
+        device: where it is to be computed, `cpu` or `cuda`; they differ in rounding.
     """
 
     parameters: Mapping[str, Any]
     seed: int | None = None
     data: str = ""
+    device: str = "cpu"
 
     def key(self, recipe: str, version: str) -> str:
         """The name of the result: SHA-256 over the recipe, this input and the code's version.
@@ -57,8 +59,14 @@ class Run:
         return sha256(canonical_json(identity))
 
     def as_dict(self) -> dict[str, Any]:
-        """The three fields, for keys and manifests."""
-        return {"parameters": dict(self.parameters), "seed": self.seed, "data": self.data}
+        """The fields, for keys and manifests; the device where it is not the CPU."""
+        elsewhere = {} if self.device == "cpu" else {"device": self.device}
+        return {
+            "parameters": dict(self.parameters),
+            "seed": self.seed,
+            "data": self.data,
+            **elsewhere,
+        }
 
 
 @dataclass(frozen=True)

@@ -117,4 +117,5 @@ RECIPE = Recipe(
     table=table,
     draw=draw,
     family="scaled_mnist",
+    on_gpu=True,
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from matplotlib.figure import Figure
 
 from numerics.data import fingerprint
@@ -53,8 +52,7 @@ def runs(parameters: Mapping[str, Any]) -> list[Run]:
 
 def compute(run: Run) -> dict[str, Any]:
     """Train the members of one seed; error rates between 0 and 1."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return CifarResNet(**run.parameters).outcome(run.seed, device)
+    return CifarResNet(**run.parameters).outcome(run.seed, run.device)
 
 
 def table(parameters: Mapping[str, Any], records: Sequence[Record]) -> list[Row]:
@@ -83,4 +81,5 @@ RECIPE = Recipe(
     compute=compute,
     table=table,
     draw=draw,
+    on_gpu=True,
 )

@@ -151,4 +151,5 @@ RECIPE = Recipe(
     table=table,
     draw=draw,
     family="scaled_mnist",
+    on_gpu=True,
 )

@@ -85,4 +85,5 @@ RECIPE = Recipe(
     table=table,
     draw=draw,
     family="scaled_mnist",
+    on_gpu=True,
 )

@@ -57,7 +57,7 @@ def runs(parameters: Mapping[str, Any]) -> list[Run]:
 def compute(run: Run) -> dict[str, Any]:
     """Train the members of one seed; error rates between 0 and 1."""
     setting = dict(run.parameters)
-    return NETWORKS[setting.pop("network", PERCEPTRON)](**setting).outcome(run.seed)
+    return NETWORKS[setting.pop("network", PERCEPTRON)](**setting).outcome(run.seed, run.device)
 
 
 def table(parameters: Mapping[str, Any], records: Sequence[Record]) -> list[Row]:
@@ -87,4 +87,5 @@ RECIPE = Recipe(
     table=table,
     draw=draw,
     family="scaled_mnist",
+    on_gpu=True,
 )

@@ -228,4 +228,5 @@ RECIPE = Recipe(
     table=table,
     draw=draw,
     family="scaled_mnist",
+    on_gpu=True,
 )

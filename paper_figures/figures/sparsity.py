@@ -91,7 +91,7 @@ def runs(parameters: Mapping[str, Any]) -> list[Run]:
 
 def compute(run: Run) -> dict[str, Any]:
     """Train the members of one seed; error rates between 0 and 1."""
-    return SparseMnist(**run.parameters).outcome(run.seed)
+    return SparseMnist(**run.parameters).outcome(run.seed, run.device)
 
 
 def table(parameters: Mapping[str, Any], records: Sequence[Record]) -> list[Row]:
@@ -183,4 +183,5 @@ RECIPE = Recipe(
     compute=compute,
     table=table,
     draw=draw,
+    on_gpu=True,
 )

@@ -48,7 +48,7 @@ def runs(parameters: Mapping[str, Any]) -> list[Run]:
 
 def compute(run: Run) -> dict[str, Any]:
     """Train the members of one seed; scores are mean losses."""
-    return TeacherStudent(**run.parameters).outcome(run.seed)
+    return TeacherStudent(**run.parameters).outcome(run.seed, run.device)
 
 
 def table(parameters: Mapping[str, Any], records: Sequence[Record]) -> list[Row]:
@@ -74,4 +74,5 @@ RECIPE = Recipe(
     compute=compute,
     table=table,
     draw=draw,
+    on_gpu=True,
 )

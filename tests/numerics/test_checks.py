@@ -37,6 +37,21 @@ def test_finite_counts_the_bad_entries():
     assert checks.check_finite("data", clean) is clean
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_auto_is_the_gpu_of_this_machine(there, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: there)
+    assert checks.pick_device("cpu") == "cpu"
+    assert checks.pick_device("auto") == ("cuda" if there else "cpu")
+    assert checks.pick_device("auto", elsewhere=True) == "cpu"
+    assert checks.pick_device("cuda", elsewhere=True) == "cuda"
+
+
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(ValueError, match="device 'cuda' is not there: choose auto or cpu"):
+        checks.pick_device("cuda")
+
+
 def test_nonempty():
     with pytest.raises(ValueError, match=r"data is empty \(shape \(0, 3\)\)"):
         checks.check_nonempty("data", torch.zeros(0, 3))

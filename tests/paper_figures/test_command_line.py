@@ -54,6 +54,26 @@ def test_manifest_tells_where_the_numbers_come_from(build, toy, tmp_path):
     assert sorted(manifest["files"]) == ["toy.csv", "toy.pdf", "toy.png"]
 
 
+def test_a_gpu_computes_for_the_recipes_that_can(build, toy_with, tmp_path, monkeypatch):
+    """Runs on the CPU are not taken for runs on the GPU; other recipes stay on the CPU."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    path = toy_with()
+    path.write_text(path.read_text().replace('"device": "cpu"', '"device": run.device'))
+
+    def devices(*options):
+        status, *_ = build(path, *SERIAL, *options)
+        manifest = json.loads((tmp_path / "figures/toy.json").read_text())
+        assert status == 0
+        return {run["device"] for run in manifest["runs"]}, manifest["computed"]
+
+    assert devices() == ({"cpu"}, 3)
+    assert devices("--device", "cuda") == ({"cpu"}, 0)
+    path.write_text(path.read_text().replace("draw=draw,", "draw=draw,\n    on_gpu=True,"))
+    assert devices("--device", "cpu") == ({"cpu"}, 0)
+    assert devices() == ({"cuda"}, 3)
+    assert devices("--device", "cuda") == ({"cuda"}, 0)
+
+
 def test_rebuilding_gives_identical_bytes(build, toy, tmp_path):
     build(toy, *SERIAL)
     first = files(tmp_path)
@@ -175,6 +195,7 @@ def test_traceback_on_demand(build, toy):
         (["build", "nonesuch"], "unknown figure 'nonesuch'"),
         (["build", "none.py"], "figure file none.py does not exist"),
         (["build", "TOY", "--preset", "huge"], "preset 'huge' is not known: use smoke, laptop"),
+        (["build", "TOY", "--device", "tpu"], "unknown device 'tpu': choose auto, cpu or cuda"),
         (["build", "TOY", "--jobs", "0"], "--jobs 0: give 1 or more"),
         (["build", "TOY", "--jobs", "two"], "argument --jobs: invalid int value: 'two'"),
         (["build", "TOY", "--executor", "cloud"], "executor 'cloud' is not known: use one of"),

@@ -74,6 +74,7 @@ def test_identical_runs_are_computed_once(store):
         lambda: Run({"factor": 3}, 1).key("fig", "v1"),
         lambda: Run({"factor": 3}, None).key("fig", "v1"),
         lambda: Run({"factor": 3}, 0, "other data").key("fig", "v1"),
+        lambda: Run({"factor": 3}, 0, device="cuda").key("fig", "v1"),
         lambda: RUNS[0].key("another", "v1"),
         lambda: RUNS[0].key("fig", "v2"),
     ],
