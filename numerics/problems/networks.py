@@ -172,34 +172,47 @@ class MnistMlp:
         name = f"{data.name} perceptron {'-'.join(map(str, widths))}"
         return NetworkProblem(name, data.inputs, data.targets, widths)
 
-    def members(self) -> tuple[Member, ...]:
-        """The trainings: for each algorithm, every seed."""
-        radii = ((SGD, 0.0), (SAM, self.radius), (NORMALIZED_SAM, self.normalized_radius))
+    def members(
+        self, radii: Sequence[float] = (), normalized_radii: Sequence[float] = ()
+    ) -> tuple[Member, ...]:
+        """The trainings: SGD, SAM and normalised SAM at each radius, by default the setting's.
+
+        Seeds follow each other.
+        """
+        chosen = [(SGD, 0.0)]
+        chosen += [(SAM, radius) for radius in radii or (self.radius,)]
+        chosen += [
+            (NORMALIZED_SAM, radius) for radius in normalized_radii or (self.normalized_radius,)
+        ]
         return tuple(
             Member(seed, spec, self.step_size, radius, self.batch_size)
-            for spec, radius in radii
+            for spec, radius in chosen
             for seed in self.seeds
         )
 
-    def train(self, device: str | torch.device = "cpu") -> tuple[TrainingRun, ...]:
-        """Run all trainings, in the order of `members`."""
+    def train(
+        self, device: str | torch.device = "cpu", members: Sequence[Member] = ()
+    ) -> tuple[TrainingRun, ...]:
+        """Run the trainings, by default all of `members()`, and return them in order."""
         problem = self.problem(device)
         return train_ensemble(
             problem.build,
             problem.loss,
             problem.inputs,
             problem.targets,
-            self.members(),
+            members or self.members(),
             target_loss=self.target_loss,
             max_steps=self.max_steps,
         )
 
-    def minima(self, device: str | torch.device = "cpu") -> tuple[Minimum, ...]:
-        """Run all trainings and measure where they end, in the order of `members`."""
+    def minima(
+        self, device: str | torch.device = "cpu", members: Sequence[Member] = ()
+    ) -> tuple[Minimum, ...]:
+        """Run the trainings, as `train` does, and measure where they end."""
         problem = self.problem(device)
         return tuple(
             Minimum(run, _moments(problem, run) if run.converged else None)
-            for run in self.train(device)
+            for run in self.train(device, members)
         )
 
 

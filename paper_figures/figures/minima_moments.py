@@ -15,7 +15,7 @@ from scipy import optimize
 import theory
 from numerics.data import fingerprint
 from numerics.problems.networks import Minimum, MnistMlp
-from numerics.statistics import paired_ratio
+from numerics.statistics import mean_interval, paired_ratio
 from paper_figures import style
 from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run
@@ -158,6 +158,20 @@ def quantity_rows(
             }
         )
     return rows
+
+
+def compared(values: np.ndarray, base: np.ndarray | None) -> Row:
+    """Geometric means with their intervals: of the values, and of their ratios to SGD's."""
+    logs = mean_interval(np.log(values))
+    paired = None if base is None else paired_ratio(values, base)
+    return {
+        "value": float(np.exp(logs.mean)),
+        "value_low": float(np.exp(logs.low)),
+        "value_high": float(np.exp(logs.high)),
+        "ratio": paired and paired.ratio,
+        "ratio_low": paired and paired.low,
+        "ratio_high": paired and paired.high,
+    }
 
 
 def draw(rows: Sequence[Row]) -> Figure:

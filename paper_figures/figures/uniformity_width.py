@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from numerics.problems.networks import MnistMlp
-from numerics.statistics import mean_interval, paired_ratio
 from paper_figures import style
 from paper_figures.figures import _comparisons as shared
 from paper_figures.figures import minima_moments as minima
@@ -80,9 +79,7 @@ def width_rows(
             for name in minima.ALGORITHMS
         }
         for name, reached in values.items():
-            logs = mean_interval(np.log(reached))
             base = None if name == SGD.name else values[SGD.name]
-            paired = None if base is None else paired_ratio(reached, base)
             of_seeds = "" if base is None else in_one_field((reached / base)[compared])
             minimum = next(iter(found.values()))[name]
             rows.append(
@@ -91,12 +88,7 @@ def width_rows(
                     "parameters": minimum["moments"]["size"],
                     "quantity": symbol,
                     "algorithm": name,
-                    "value": float(np.exp(logs.mean)),
-                    "value_low": float(np.exp(logs.low)),
-                    "value_high": float(np.exp(logs.high)),
-                    "ratio": paired and paired.ratio,
-                    "ratio_low": paired and paired.low,
-                    "ratio_high": paired and paired.high,
+                    **minima.compared(reached, base),
                     "seeds": len(found),
                     "seeds_tried": tried,
                     **{part: minimum[part] for part in ("step_size", "radius", "batch_size")},
