@@ -35,6 +35,7 @@ class Claim:
         of_seeds: the rows of the table -> one number for every seed.
         sign: 1 if numbers above `null` support the claim, -1 if those below do.
         null: the number that means no effect.
+        value: the number that the claim gives the effect, if it gives one.
     """
 
     sentence: str
@@ -43,6 +44,7 @@ class Claim:
     of_seeds: Statistic
     sign: int = 1
     null: float = 0.0
+    value: float | None = None
 
 
 def select(rows: Sequence[Row], **where: Value) -> list[Row]:
@@ -286,9 +288,10 @@ CLAIMS = (
             LINEAR,
             "convergence_width",
             f"{title}: decrease of log loss in the second half of the steps over that in the "
-            "quarter before; 2 at a linear rate, 1 for any power of t",
+            "quarter before; 1 for any power of t, 2^p where log loss falls like t^p",
             late_ratio(problem),
             null=1.0,
+            value=2.0,
         )
         for problem, title in _PROBLEMS.items()
     ),

@@ -36,7 +36,8 @@ class Verdict(StrEnum):
 
 
 RULES = {
-    Verdict.SUPPORTED: "the whole interval is on the claimed side of the value without effect.",
+    Verdict.SUPPORTED: "the whole interval is on the claimed side of the value without effect; "
+    "where the claim is a number, the interval also reaches it.",
     Verdict.NOT_SUPPORTED: "the whole interval is on the other side.",
     Verdict.INCONCLUSIVE: f"neither, or fewer than {ENOUGH_SEEDS} seeds.",
     Verdict.NOT_RUN: "the figure has not been built.",
@@ -62,10 +63,15 @@ class Finding:
         """By the rules above."""
         if self.effect is None:
             return Verdict.NOT_RUN
-        above, below = self.effect.low > self.claim.null, self.effect.high < self.claim.null
-        if self.effect.count < ENOUGH_SEEDS or not (above or below):
+        sign, null, value = self.claim.sign, self.claim.null, self.claim.value
+        # The ends of the interval, the one that lies less far in the claimed direction first.
+        near, far = sorted((sign * self.effect.low, sign * self.effect.high))
+        if self.effect.count < ENOUGH_SEEDS:
             return Verdict.INCONCLUSIVE
-        return Verdict.SUPPORTED if above == (self.claim.sign > 0) else Verdict.NOT_SUPPORTED
+        if far < sign * null:
+            return Verdict.NOT_SUPPORTED
+        reaches = value is None or far >= sign * value
+        return Verdict.SUPPORTED if near > sign * null and reaches else Verdict.INCONCLUSIVE
 
 
 def find(folder: Path, claims: Sequence[Claim] = CLAIMS) -> list[Finding]:
@@ -101,6 +107,7 @@ def document(findings: Sequence[Finding]) -> str:
             "statistic": finding.claim.statistic,
             "supported_if": "above" if finding.claim.sign > 0 else "below",
             "no_effect": finding.claim.null,
+            "claimed": finding.claim.value,
             "verdict": finding.verdict,
             "preset": finding.preset or None,
             "effect": _numbers(finding.effect),
@@ -155,5 +162,7 @@ def _line(finding: Finding) -> str:
     if effect is not None:
         interval = f"{effect.mean:.3g} [{effect.low:.3g}, {effect.high:.3g}]"
         figure += f", {finding.preset}, {effect.count}"
-    statistic = claim.statistic + (f" (no effect: {claim.null:.3g})" if claim.null else "")
+    numbers = [f"no effect: {claim.null:.3g}"] if claim.null else []
+    numbers += [] if claim.value is None else [f"claimed: {claim.value:.3g}"]
+    statistic = claim.statistic + (f" ({', '.join(numbers)})" if numbers else "")
     return f"| {statistic} | {interval} | {finding.verdict} | {figure} |"

@@ -152,8 +152,9 @@ def test_moments_are_paired_by_seed():
     assert abstract.log_ratio("s_2")(rows) == close(np.log([1 / 2, 2 / 3]))
 
 
-def claim(numbers, sign=1, null=0.0):
-    return Claim("It is so.", "mnist_generalisation", "a number", lambda _: numbers, sign, null)
+def claim(numbers, sign=1, null=0.0, value=None):
+    figure = "mnist_generalisation"
+    return Claim("It is so.", figure, "a number", lambda _: numbers, sign, null, value)
 
 
 STEADY = [1.0, 1.1, 0.9, 1.05, 0.95]
@@ -181,6 +182,25 @@ def test_the_interval_decides(tmp_path, numbers, sign, null, verdict):
         reach = 2.776445105 * np.std(numbers, ddof=1) / math.sqrt(5)
         ends = [np.mean(numbers), np.mean(numbers) - reach, np.mean(numbers) + reach]
         assert [finding.effect.mean, finding.effect.low, finding.effect.high] == close(ends)
+
+
+@pytest.mark.parametrize(
+    ("sign", "null", "value", "verdict"),
+    [
+        (1, 0.0, 1.05, Verdict.SUPPORTED),
+        (1, 0.0, 0.9, Verdict.SUPPORTED),  # beyond what is claimed
+        (1, 0.0, 1.2, Verdict.INCONCLUSIVE),  # an effect, but short of what is claimed
+        (-1, 2.0, 1.05, Verdict.SUPPORTED),
+        (-1, 2.0, 0.8, Verdict.INCONCLUSIVE),
+        (1, 1.0, 1.05, Verdict.INCONCLUSIVE),
+        (1, 2.0, 3.0, Verdict.NOT_SUPPORTED),
+    ],
+)
+def test_a_claimed_number_has_to_be_reached(tmp_path, sign, null, value, verdict):
+    """The interval of STEADY is 0.902 to 1.098."""
+    built(tmp_path, "mnist_generalisation", [{"x": 1}])
+    (finding,) = find(tmp_path, [claim(STEADY, sign, null, value)])
+    assert finding.verdict is verdict
 
 
 def test_figures_are_found_in_folders_of_their_own_and_what_is_not_built_is_not_run(tmp_path):
@@ -213,7 +233,9 @@ def test_page_and_document_say_the_same(tmp_path):
     )
     assert absent.endswith("|  | not run | `teacher_student` |")
     linear = next(one for one in CLAIMS if one.null)
-    assert f"| {linear.statistic} (no effect: 1) |  | not run |" in page([Finding(linear)])
+    assert f"| {linear.statistic} (no effect: 1, claimed: 2) |  | not run |" in page(
+        [Finding(linear)]
+    )
     assert [one["verdict"] for one in described] == ["supported", "not run"]
     assert described[0]["effect"]["seeds"] == 5 and described[1]["effect"] is None
 
