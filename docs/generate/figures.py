@@ -40,10 +40,9 @@ def picture(recipe: Recipe) -> Path:
     return DOCS / "images" / f"{recipe.name}.png"
 
 
-def tables(recipe: Recipe) -> list[Path]:
-    """The committed tables that it draws."""
-    places = (DOCS / "images", DOCS / "results" / recipe.name)
-    return [path for place in places for path in sorted(place.glob(f"{recipe.name}*.csv"))]
+def table(recipe: Recipe) -> Path:
+    """Where the table that it draws is committed with its picture."""
+    return DOCS / "results" / recipe.name / f"{recipe.name}.csv"
 
 
 def pixels(path: Path) -> int:
@@ -57,9 +56,9 @@ def entry(recipe: Recipe, widest: int) -> Iterator[str]:
     yield from ("", f"## {plain(recipe.title)} {{ #{recipe.name} }}", "")
     yield f'![{plain(recipe.title)}](images/{recipe.name}.png){{ style="width: {share}%" }}'
     yield from ("", plain(" ".join(recipe.caption.split())))
-    for table in tables(recipe):
-        yield from ("", f"[{table.name}]({table.relative_to(DOCS)}), the table that is drawn.")
     yield from (
+        "",
+        f"[{table(recipe).name}]({table(recipe).relative_to(DOCS)}), the table that is drawn.",
         "",
         "```sh",
         f"python -m paper_figures build {recipe.name} {options(recipe)}",

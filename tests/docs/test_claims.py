@@ -72,8 +72,8 @@ def gallery(root, monkeypatch):
 def test_a_committed_table_is_what_the_command_in_the_gallery_computes(root, gallery, name):
     recipe, folder = load(FIGURES[name]), root / "docs" / "results" / name
     asked = gallery.options(recipe).split()
-    if not folder.is_dir():
-        assert asked == ["--preset", "laptop"]
+    if name == "cifar_resnet":  # its data does not ship with the project
+        assert asked == ["--preset", "laptop"] and not folder.exists()
         return
     _, manifest = read_built(recipe, folder)  # raises if the table is not the manifest's
     match asked:
