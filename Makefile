@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 # Without an NVIDIA driver, pin the tested CPU build of torch.
 CONSTRAINTS ?= $(if $(shell command -v nvidia-smi 2>/dev/null),,-c constraints-cpu.txt)
 JOBS ?= 2
+PRESET ?= laptop
 # Threads that spin while another process holds their core slow small problems many times over.
 export OMP_WAIT_POLICY ?= passive
 
@@ -37,8 +38,9 @@ test-all: $(VENV)/.dev  ## every test, the slow ones included
 soundness: $(VENV)/.run  ## try to fool the kernel, and report what it rejected
 	$(BIN)/python -m theory.soundness
 
-figures: $(VENV)/.run  ## rebuild every figure into figures/
-	$(BIN)/python -m paper_figures build all --preset laptop
+figures: $(VENV)/.run  ## rebuild every figure into figures/; PRESET=smoke for a first look
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[solvers]'
+	$(BIN)/python -m paper_figures build all --preset $(PRESET)
 
 report: $(VENV)/.run  ## one HTML page with every proof and measurement: build/report.html
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m paper_figures report --out build/report.html --measure
