@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from numerics.hessians.assembly import slices, symmetrize_
 from numerics.hessians.bases import IdentityBasis, Indices
@@ -19,7 +21,8 @@ __all__ = ["FlatModel", "SampleProducts"]
 class FlatModel:
     r"""A model's per-sample losses as a function of one flat parameter vector.
 
-    The model itself is never touched: parameters and buffers are detached copies in `dtype`.
+    The model itself is never touched: parameters and buffers are detached copies in `dtype`.  It is
+    evaluated by kernels that can be differentiated twice.
 
     Attributes:
         point: the trainable parameters, flat, shape (d,), in the order of `model.parameters()`.
@@ -36,6 +39,7 @@ class FlatModel:
         self._names = list(parameters)
         self._shapes = [p.shape for p in parameters.values()]
         self._model, self._loss = model, loss
+        self._recurrent = any(isinstance(module, nn.RNNBase) for module in model.modules())
         self.point = torch.cat([p.flatten() for p in parameters.values()])
 
     @property
@@ -105,8 +109,7 @@ class FlatModel:
 
     def outputs(self, point: Tensor, inputs: Tensor) -> Tensor:
         """What the model returns at a flat parameter vector."""
-        trainable = self._unflatten(point)
-        return torch.func.functional_call(self._model, {**self._fixed, **trainable}, (inputs,))
+        return self._outputs(self._unflatten(point), inputs)
 
     def product(
         self, inputs: Tensor, targets: Tensor, part: str = "hessian"
@@ -182,9 +185,12 @@ class FlatModel:
         named = zip(self._names, pieces, self._shapes, strict=True)
         return {name: piece.view(shape) for name, piece, shape in named}
 
+    def _outputs(self, trainable: dict[str, Tensor], inputs: Tensor) -> Tensor:
+        with _twice_differentiable(self._recurrent):
+            return torch.func.functional_call(self._model, {**self._fixed, **trainable}, (inputs,))
+
     def _losses(self, trainable: dict[str, Tensor], inputs: Tensor, targets: Tensor) -> Tensor:
-        outputs = torch.func.functional_call(self._model, {**self._fixed, **trainable}, (inputs,))
-        values = self._loss(outputs, targets)
+        values = self._loss(self._outputs(trainable, inputs), targets)
         if not isinstance(values, Tensor) or values.shape != (len(inputs),):
             got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
             raise ValueError(
@@ -192,6 +198,24 @@ class FlatModel:
                 "each sample (reduction='none', summed over outputs)"
             )
         return values
+
+
+@contextlib.contextmanager
+def _twice_differentiable(recurrent: bool) -> Iterator[None]:
+    """No fused attention, fast path of transformers or cuDNN recurrence: they have one derivative.
+
+    PyTorch's settings are put back.
+    """
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+            if recurrent:
+                stack.enter_context(torch.backends.cudnn.flags(enabled=False))
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 @dataclass(frozen=True)

@@ -189,6 +189,80 @@ def test_generic_models_and_frozen_parameters():
     torch.testing.assert_close(mean, full[12:, 12:], rtol=0, atol=ROUNDING)
 
 
+class Tokens(nn.Module):
+    """PyTorch's own layers for sequences, which have fused kernels with one derivative."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer, self.readout = layer, nn.Linear(4, 1)
+
+    def forward(self, tokens):
+        if isinstance(self.layer, nn.MultiheadAttention):
+            mixed, _ = self.layer(tokens, tokens, tokens, need_weights=False)
+        elif isinstance(self.layer, nn.RNNBase):
+            mixed, _ = self.layer(tokens)
+        else:
+            mixed = self.layer(tokens)
+        return self.readout(mixed.mean(1))
+
+
+SEQUENCES = {
+    "attention": lambda: nn.MultiheadAttention(4, 2, batch_first=True),
+    "transformer": lambda: nn.TransformerEncoderLayer(4, 2, 3, 0.0, batch_first=True),
+    "transformer in evaluation mode": lambda: nn.TransformerEncoderLayer(
+        4, 2, 3, batch_first=True
+    ).eval(),
+    "recurrence": lambda: nn.GRU(4, 4, batch_first=True),
+}
+
+
+def switches():
+    return (
+        torch.backends.mha.get_fastpath_enabled(),
+        torch.backends.cuda.flash_sdp_enabled(),
+        torch.backends.cuda.mem_efficient_sdp_enabled(),
+        torch.backends.cuda.math_sdp_enabled(),
+        torch.backends.cudnn.enabled,
+    )
+
+
+@pytest.mark.parametrize("kind", SEQUENCES)
+def test_layers_for_sequences(kind):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = Tokens(SEQUENCES[kind]()).double()
+        x = torch.randn(3, 5, 4, dtype=torch.float64)
+    y = torch.tensor([[0.5], [-1.0], [2.0]], dtype=torch.float64)
+    parameters = list(model.parameters())
+    point = parameters_to_vector(parameters).detach()
+
+    def gradient(at):
+        nn.utils.vector_to_parameters(torch.from_numpy(at), parameters)
+        mean = SQUARE_LOSS(model(x), y).mean()
+        return parameters_to_vector(torch.autograd.grad(mean, parameters)).numpy()
+
+    expected = oracle.central_difference_hessian(gradient, point.numpy(), 1e-5)
+    nn.utils.vector_to_parameters(point, parameters)
+    before = switches()
+    hessian = exact(model, SQUARE_LOSS, x, y)
+    mean = per_sample(model, SQUARE_LOSS, x, y).to_dense().mean(0)
+    assert switches() == before
+    # Truncation h^2 times fourth derivatives of order 1 to 10; round-off 1e-16 / h.
+    np.testing.assert_allclose(hessian.numpy(), expected, atol=1e-8)
+    np.testing.assert_allclose(mean.numpy(), hessian.numpy(), atol=ROUNDING)
+
+
+def test_settings_of_pytorch_are_put_back_when_a_model_fails():
+    class Fails(nn.Linear):
+        def forward(self, inputs):
+            raise ArithmeticError("no")
+
+    before = switches()
+    with pytest.raises(ArithmeticError):
+        exact(Fails(4, 1), SQUARE_LOSS, torch.randn(2, 4), torch.randn(2, 1))
+    assert switches() == before
+
+
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")  # inside curvlinops
 def test_equals_curvlinops():
     curvlinops = pytest.importorskip("curvlinops", reason="the extra `peers` is not installed")
