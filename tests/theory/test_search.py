@@ -46,6 +46,7 @@ from theory.assumptions import (
     ZERO,
     convex,
     polyak_lojasiewicz,
+    smooth,
     smooth_convex,
 )
 from theory.building import with_rate
@@ -111,6 +112,17 @@ def test_what_quadratics_cannot_refute_is_still_not_found():
     check_not_found(outcome)
     assert outcome.status is SearchStatus.INFEASIBLE
     assert "step_size = " in outcome.reason
+
+
+def test_two_properties_apart_can_say_less_than_both_together():
+    """Convexity and a Lipschitz gradient, as two rules, are not co-coercivity."""
+    claim = norm2(Gradient(f, after)) <= norm2(g)
+    shared = (L_POSITIVE, Condition("step", eta > ZERO), Condition("range", eta <= 2 / L))
+    check_found(prove(statement(smooth_convex("class", f, L), *shared), "claim", claim), claim)
+    apart = (convex("convex", f), smooth("smooth", f, L, "", ("lipschitz",)))
+    outcome = prove(statement(*apart, *shared), "claim", claim)
+    check_not_found(outcome)
+    assert outcome.status is SearchStatus.INFEASIBLE
 
 
 @pytest.mark.parametrize("seed", range(3))
