@@ -10,6 +10,7 @@ import pytest
 from paper_figures.build import read_built
 from paper_figures.claims import Verdict, find, page
 from paper_figures.recipes import discover, load
+from paper_figures.tables import from_csv
 
 FIGURES = discover()
 
@@ -45,6 +46,22 @@ def test_the_readme_repeats_the_claims_correctly(root, figure, part, said):
     ends = {"mean": effect.mean, "low": effect.low, "high": effect.high}
     readme = " ".join((root / "README.md").read_text(encoding="utf-8").split())
     assert said.format(**ends, ratio=math.exp(effect.mean)) in readme
+
+
+def test_the_readme_tells_how_near_its_edge_sam_ends(root):
+    table = root / "docs" / "results" / "minima_radius" / "minima_radius.csv"
+    rows = [
+        row
+        for row in from_csv(table.read_text(encoding="utf-8"))
+        if (row["quantity"], row["algorithm"]) == ("a", "SAM")
+    ]
+    shares = [row["value"] / row["stability_edge"] for row in rows]
+    radii = [row["radius"] for row in rows]
+    readme = " ".join((root / "README.md").read_text(encoding="utf-8").split())
+    said = (
+        f"from ρ = {radii[0]} to {radii[-1]} a sharpness of {min(shares):.0%} to {max(shares):.0%}"
+    )
+    assert radii == sorted(radii) and said in readme
 
 
 @pytest.mark.parametrize(
