@@ -36,6 +36,7 @@ class SquareLoss:
 
     @staticmethod
     def _residuals(outputs: Tensor, targets: Tensor) -> Tensor:
+        _check_outputs(outputs)
         if outputs.shape != targets.shape:
             raise ValueError(
                 f"targets have shape {tuple(targets.shape)} and outputs {tuple(outputs.shape)}: "
@@ -64,12 +65,22 @@ class CrossEntropy:
 
     @staticmethod
     def _labels(outputs: Tensor, targets: Tensor) -> Tensor:
+        _check_outputs(outputs)
         if outputs.ndim != 2 or targets.shape != outputs.shape[:1]:
             raise ValueError(
                 f"targets have shape {tuple(targets.shape)} and outputs {tuple(outputs.shape)}: "
                 "the cross-entropy needs one integer label for each row of outputs"
             )
         return check_labels("targets", targets, outputs.shape[1])
+
+
+def _check_outputs(outputs: object) -> None:
+    """Refuse what a model returns beside, or in place of, one tensor."""
+    if not isinstance(outputs, Tensor):
+        raise ValueError(
+            f"the model returns a {type(outputs).__name__}: wrap it in a module that returns one "
+            "tensor, or give a loss of your own that takes what it returns"
+        )
 
 
 SQUARE_LOSS = SquareLoss()

@@ -308,6 +308,22 @@ def test_buffers_survive_evaluation_mode():
         per_sample(nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.5)), SQUARE_LOSS, x, y)
 
 
+class InADictionary(nn.Linear):
+    """As many libraries return outputs."""
+
+    def forward(self, inputs):
+        return {"logits": super().forward(inputs)}
+
+
+def test_a_loss_of_ones_own_may_take_whatever_the_model_returns():
+    x, y, _ = data()
+    model = InADictionary(3, 2).double()
+    plain = nn.Linear(3, 2).double()
+    plain.load_state_dict(model.state_dict())
+    wrapped = exact(model, lambda z, t: SQUARE_LOSS(z["logits"], t), x, y)
+    assert torch.allclose(wrapped, exact(plain, SQUARE_LOSS, x, y), atol=ROUNDING)
+
+
 def _bad(change):
     x, y, labels = data()
     arguments = {"model": mlp((3, 2)), "loss": SQUARE_LOSS, "inputs": x, "targets": y}
@@ -323,6 +339,11 @@ def _bad(change):
         (lambda x, y, k: {"loss": CROSS_ENTROPY, "targets": k + 5}, "2 classes need 0"),
         (lambda x, y, k: {"loss": lambda z, t: t.sum(1)}, "does not depend on the parameters"),
         (lambda x, y, k: {"loss": lambda z, t: z.detach().sum(1)}, "does not depend"),
+        (lambda x, y, k: {"model": InADictionary(3, 2)}, "the model returns a dict: wrap it"),
+        (
+            lambda x, y, k: {"model": InADictionary(3, 2), "loss": CROSS_ENTROPY, "targets": k},
+            "the model returns a dict: wrap it",
+        ),
         (lambda x, y, k: {"loss": nn.MSELoss()}, "one value for each sample"),
         (lambda x, y, k: {"loss": lambda z, t: z.sum(1) * torch.inf}, "must be finite"),
         (lambda x, y, k: {"model": mlp((3, 2)).requires_grad_(False)}, "requires_grad"),
