@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -185,6 +185,23 @@ def draw(rows: Sequence[Row]) -> Figure:
         axes.set_xticks(range(len(QUANTITIES)), [f"${symbol}$" for symbol in QUANTITIES])
         axes.tick_params(axis="x", length=0)
         axes.set_xlim(-0.5, len(QUANTITIES) - 0.5)
+    return fig
+
+
+def draw_columns(
+    rows: Sequence[Row], draw_quantity: Callable[[Axes, Axes, Sequence[Row]], None]
+) -> Figure:
+    """A column for each quantity: values above, ratios to SGD below, one legend."""
+    fig = Figure(figsize=(style.PAGE, 3.8), layout="constrained")
+    panels = fig.subplots(2, len(QUANTITIES), sharex=True, sharey="row")
+    for index, symbol in enumerate(QUANTITIES):
+        above, below = panels[:, index]
+        draw_quantity(above, below, [row for row in rows if row["quantity"] == symbol])
+        style.panel_title(above, index, f"${symbol}$")
+    panels[0, 0].set_ylabel("at the minimum")
+    panels[1, 0].set_ylabel("ratio to SGD")
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return fig
 
 

@@ -100,17 +100,7 @@ def width_rows(
 
 def draw(rows: Sequence[Row]) -> Figure:
     """A column for each quantity: values above, ratios to SGD below."""
-    fig = Figure(figsize=(style.PAGE, 3.8), layout="constrained")
-    panels = fig.subplots(2, len(minima.QUANTITIES), sharex=True, sharey="row")
-    for index, symbol in enumerate(minima.QUANTITIES):
-        above, below = panels[:, index]
-        draw_quantity(above, below, [row for row in rows if row["quantity"] == symbol])
-        style.panel_title(above, index, f"${symbol}$")
-    panels[0, 0].set_ylabel("at the minimum")
-    panels[1, 0].set_ylabel("ratio to SGD")
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=len(labels))
-    return fig
+    return minima.draw_columns(rows, draw_quantity)
 
 
 def draw_quantity(above: Axes, below: Axes, rows: Sequence[Row]) -> None:
