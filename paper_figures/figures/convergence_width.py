@@ -16,6 +16,7 @@ from numerics.data import fingerprint
 from numerics.problems import LeastSquares
 from numerics.problems.matrix_factorisation import MatrixFactorisation
 from numerics.problems.networks import MnistMlp, NetworkProblem
+from numerics.statistics import mean_interval
 from numerics.training import Member, train_ensemble
 from numerics.worst_case import Setting, proved, worst_case
 from paper_figures import style
@@ -28,8 +29,8 @@ from theory.evaluate import evaluate
 
 #: Problem -> title of its panel; its name in the last one, at which width and how high above it.
 PROBLEMS = {
-    "least_squares": ("least squares, SAM", ("least squares", 0, 36)),
-    "factorisation": ("matrix factorisation", ("factorisation", -1, 8)),
+    "least_squares": ("least squares, SAM", ("least squares", 0, 48)),
+    "factorisation": ("matrix factorisation", ("factorisation", 1, -15)),
     "mnist": ("MNIST perceptron", ("MNIST", -1, -15)),
 }
 ALGORITHMS = (SGD.name, SAM.name)
@@ -43,6 +44,9 @@ BOUNDS: dict[str, tuple[str, dict[str, Any]]] = {
     "worst case (PEP)": ("pep", {"lw": 4, "alpha": 0.3}),
     "proved": ("proved", {"ls": "--"}),
 }
+#: The loss of residuals of 1e-10, six digits above the round-off of targets of order 1: rates are
+#: read off above it.
+RESOLVED = 1e-20
 UNPROVED = "no PL constant is known: no proved rate"
 
 Curve: TypeAlias = tuple[str, str, str, dict[str, Any]]
@@ -58,12 +62,14 @@ semidefinite program that bounds the worst case over all problems with these con
 Factorisation of a 20 x 20 matrix of rank 5, one column per sample. (c) A perceptron with one hidden
 layer and square loss on 60 MNIST images, pooled to 7 x 7. In (b, c) SGD is solid, SAM dotted, and
 step size and radius are the same at all widths. (d) Decrease per step of the loss, 1 - rate, fitted
-to the second half of the steps, against the number of parameters: 95% intervals (Student's t,
-jackknife over seeds). On least squares SGD, too, has the best step size of its theorem; dashed and
-wide as in (a)."""
+seed by seed to the second half of the steps, against the number of parameters: means with 95%
+intervals (Student's t). Losses below {RESOLVED:g}, where round-off begins to show, are not used. On
+least squares SGD, too, has the best step size of its theorem; dashed and wide as in (a)."""
 
 
-def preset(widths: Sequence[Sequence[int]], steps: Sequence[int], seeds: int) -> dict[str, Any]:
+def preset(
+    widths: Sequence[Sequence[int]], steps: Sequence[int], seeds: int, checks: int = 40
+) -> dict[str, Any]:
     """Widths and steps of all problems; step sizes and radii are common to all presets.
 
     Least squares takes those of the theorem, which depend on the width.
@@ -78,7 +84,7 @@ def preset(widths: Sequence[Sequence[int]], steps: Sequence[int], seeds: int) ->
             kind: {"widths": list(w), "steps": s, **chosen}
             for kind, w, s, chosen in zip(PROBLEMS, widths, steps, choices, strict=True)
         },
-        "checks": 40,
+        "checks": checks,
         "seeds": list(range(seeds)),
     }
 
@@ -87,7 +93,10 @@ PRESETS = {
     "smoke": preset(((20, 80), (6, 12), (8, 16)), (200, 200, 200), 3),
     "laptop": preset(((20, 40, 80, 160), (6, 10, 20, 40), (12, 24, 48, 96)), (600, 1000, 4000), 5),
     "paper": preset(
-        ((20, 40, 80, 160, 320), (6, 10, 20, 40, 80), (12, 24, 48, 96)), (600, 4000, 20_000), 20
+        ((20, 40, 80, 160, 320), (6, 10, 20, 40, 80), (12, 24, 48, 96)),
+        (2000, 4000, 20_000),
+        20,
+        checks=100,
     ),
 }
 
@@ -121,10 +130,9 @@ def runs(parameters: Mapping[str, Any]) -> list[Run]:
 
 
 def compute(run: Run) -> dict[str, Any]:
-    """Losses of every seed, shape (seeds, checks + 1), and the rates per step, for each algorithm.
+    """Losses of every seed, shape (seeds, checks + 1), and the setting, for each algorithm.
 
-    `rate` is that of the mean loss over the seeds, with its interval; `proved` and `pep` are None
-    where the constants of the problem are not known.
+    `proved` and `pep` are rates per step, None where the constants of the problem are not known.
     """
     chosen = run.parameters
     instance = problem(chosen["problem"], chosen["width"])
@@ -138,9 +146,7 @@ def compute(run: Run) -> dict[str, Any]:
             setting = {"theorem": None, "proved": None, "pep": None}
             setting |= {name: chosen[name] for name in ("step_size", "radius", "batch_size")}
             losses = trained(instance, spec, setting, every, chosen)
-        fit = fit_rate(losses, first=chosen["checks"] // 2)
-        rate = [found ** (1 / every) for found in (fit.rate, fit.low, fit.high)]
-        result[spec.name] = {"losses": losses.tolist(), "rate": rate, **setting}
+        result[spec.name] = {"losses": losses.tolist(), **setting}
     return result
 
 
@@ -212,14 +218,35 @@ def table(parameters: Mapping[str, Any], records: Sequence[Record]) -> list[Row]
     return [row for record in records for name in ALGORITHMS for row in curve_rows(record, name)]
 
 
+def resolved(curve: np.ndarray) -> int:
+    """The last check at which a loss is far above round-off, a multiple of 4.
+
+    Raises:
+        ValueError: if there are fewer than 4 of them after the first, too few for a rate.
+    """
+    below = np.flatnonzero(curve < RESOLVED)
+    last = int(below[0]) - 1 if len(below) else len(curve) - 1
+    if last < 4:
+        raise ValueError(f"a loss is below {RESOLVED:g} after {last} checks: ask for more checks")
+    return last - last % 4
+
+
+def decay(curve: np.ndarray) -> tuple[float, float]:
+    """Factor per check in the second half, and the fall of log loss there over that before."""
+    last = resolved(curve)
+    first = last // 2
+    before, late = -np.diff(np.log(curve[[last // 4, first, last]]))
+    return fit_rate(curve, first=first, last=last).rate, float(late / before)
+
+
 def curve_rows(record: Record, name: str) -> list[Row]:
-    """The rows of one algorithm at one width."""
+    """The rows of one algorithm at one width; numbers of single seeds stand in the first one."""
     chosen, found = record.run.parameters, record.result[name]
-    every, first = chosen["steps"] // chosen["checks"], chosen["checks"] // 2
+    every = chosen["steps"] // chosen["checks"]
     losses = np.array(found["losses"])
-    rate, low, high = found["rate"]
-    alone = [1 - fit_rate(curve, first=first).rate ** (1 / every) for curve in losses]
-    falls = -np.diff(np.log(losses[:, [first // 2, first, -1]]))
+    rates, ratios = np.array([decay(curve) for curve in losses]).T
+    alone = 1 - rates ** (1 / every)
+    decrease = mean_interval(alone)
     mean = losses.mean(0)
 
     def at_rate(factor: float | None, step: int) -> float | None:
@@ -238,16 +265,16 @@ def curve_rows(record: Record, name: str) -> list[Row]:
             "proved_loss": at_rate(found["proved"], check * every),
             "pep_loss": at_rate(found["pep"], check * every),
             "seeds": len(losses),
-            "decrease": 1 - rate,
-            "decrease_low": 1 - high,
-            "decrease_high": 1 - low,
+            "decrease": decrease.mean,
+            "decrease_low": decrease.low,
+            "decrease_high": decrease.high,
             "proved_decrease": None if found["proved"] is None else 1 - found["proved"],
             "pep_decrease": None if found["pep"] is None else 1 - found["pep"],
             "theorem": found["theorem"],
             "step_size": found["step_size"],
             "radius": found["radius"] if name == SAM.name else 0.0,
-            "decrease_of_seeds": in_one_field(alone),
-            "late_ratio_of_seeds": in_one_field(falls[:, 1] / falls[:, 0]),
+            "decrease_of_seeds": None if check else in_one_field(alone),
+            "late_ratio_of_seeds": None if check else in_one_field(ratios),
         }
         for check in range(losses.shape[1])
     ]
@@ -279,12 +306,12 @@ def draw_losses(axes: Axes, rows: Sequence[Row], curves: Sequence[Curve], note: 
     for shade, width in zip(style.shades(len(widths)), widths, strict=True):
         for _, name, column, look in curves:
             part = [row for row in rows if (row["width"], row["algorithm"]) == (width, name)]
-            points = [(row["step"], row[column]) for row in part]
+            points = [(row["step"], row[column]) for row in part if row[column] >= RESOLVED]
             axes.plot(*zip(*points, strict=True), color=shade.color, **look)
         axes.plot([], [], color=shade.color, label=f"{width}")
     axes.set(yscale="log", xlabel="iteration $t$")
     low, high = axes.get_ylim()
-    axes.set_ylim(low / (high / low) ** 0.2, high * (high / low) ** 0.25)  # room for legends
+    axes.set_ylim(low / (high / low) ** 0.28, high * (high / low) ** 0.25)  # room for legends
     lines = [Line2D([], [], color="0.2", label=label, **look) for label, *_, look in curves]
     above = axes.legend(handles=lines, loc="upper right", ncols=len(lines), title=note or None)
     axes.add_artist(above)
@@ -311,8 +338,9 @@ def draw_decrease(axes: Axes, rows: Sequence[Row]) -> None:
                 lw=0.9,
             )
             if name == ALGORITHMS[0]:
-                end, side = (x[at], mean[at]), "left" if at == 0 else "right"
-                axes.annotate(title, end, (0, above), textcoords="offset points", ha=side)
+                side = {0: "left", 1: "center", -1: "right"}[at]
+                place_of = (x[at], mean[at])
+                axes.annotate(title, place_of, (0, above), textcoords="offset points", ha=side)
             if part[0]["theorem"]:
                 for bound, line in BOUNDS.values():
                     values = np.array([row[f"{bound}_decrease"] for row in part], dtype=float)
@@ -320,7 +348,7 @@ def draw_decrease(axes: Axes, rows: Sequence[Row]) -> None:
     axes.set_xlabel("number of parameters")
     for axis in (axes.xaxis, axes.yaxis):
         shared.plain_log(axis)
-    axes.legend(loc="lower right")
+    axes.legend(loc="lower center")
 
 
 RECIPE = Recipe(

@@ -53,7 +53,7 @@ def test_every_seed_has_a_run_of_its_own(result):
 
 
 def rows_of(losses, proved=None):
-    found = {"losses": losses, "rate": [0.9, 0.8, 0.95], "proved": proved, "pep": None}
+    found = {"losses": losses, "proved": proved, "pep": None}
     found |= {"theorem": proved and "sam-pl-linear-improved", "step_size": 0.1, "radius": 0.2}
     chosen = {"problem": "mnist", "width": 5, "steps": 160, "checks": 40, "seeds": [0, 1]}
     record = Record(Run(chosen), {"size": 50, "SGD": found, "SAM": found}, "key", 0.0, {})
@@ -64,13 +64,31 @@ def test_laws_of_decay_are_told_apart():
     """An exponential, and a power of t from the second check on."""
     t = np.arange(0, 161, 4.0)
     laws = [3 * 0.97**t, 5 * np.maximum(t, 4.0) ** -1.7]
-    row = rows_of([law.tolist() for law in laws])[0]
+    row, *others = rows_of([law.tolist() for law in laws])
     # Differences of logarithms of order 1.
     assert from_one_field(row["late_ratio_of_seeds"]) == pytest.approx([2, 1], rel=1e-9)
-    assert from_one_field(row["decrease_of_seeds"])[0] == pytest.approx(0.03, rel=1e-9)
-    assert [row["decrease"], row["decrease_low"], row["decrease_high"]] == pytest.approx(
-        [0.1, 0.05, 0.2]
-    )
+    alone = from_one_field(row["decrease_of_seeds"])
+    assert alone[0] == pytest.approx(0.03, rel=1e-9)
+    # Two seeds: standard error |x - y| / 2, and t = tan(0.95 pi / 2) (Cauchy).
+    reach = np.tan(0.95 * np.pi / 2) * abs(alone[0] - alone[1]) / 2
+    expected = np.mean(alone) + np.array([0, -reach, reach])
+    found = [row[name] for name in ("decrease", "decrease_low", "decrease_high")]
+    assert found == pytest.approx(expected, rel=1e-9)
+    # The other algorithm's first row apart, only the first one names the seeds.
+    assert sum(other["decrease_of_seeds"] is not None for other in others) == 1
+
+
+def test_round_off_is_no_slower_rate():
+    """A loss that has nowhere to fall after 1e-32, with noise there."""
+    t = np.arange(0, 161, 4.0)
+    noise = 1e-32 * (1 + np.random.default_rng(0).random((2, 41)))
+    losses = 0.6**t + noise
+    row = rows_of(losses.tolist())[0]
+    # Up to 1e-20, the noise is below 1e-11 of the loss, and logarithms fall by 46.
+    assert from_one_field(row["decrease_of_seeds"]) == pytest.approx([0.4, 0.4], rel=1e-9)
+    assert from_one_field(row["late_ratio_of_seeds"]) == pytest.approx([2, 2], rel=1e-9)
+    with pytest.raises(ValueError, match="below 1e-20 after 3 checks: ask for more checks"):
+        rows_of(((1e-6) ** (t / 4)).reshape(1, -1).repeat(2, 0).tolist())
 
 
 def test_what_is_proved_starts_at_the_measured_loss():
