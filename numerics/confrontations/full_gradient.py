@@ -117,7 +117,7 @@ def normalized_edge_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     generator = torch.Generator().manual_seed(0)
     for share in STEP_SHARES:
         for radius in RADII:
-            start = torch.randn(len(v), generator=generator, dtype=v.dtype) + v
+            start = torch.randn(len(v), generator=generator, dtype=v.dtype).to(v.device) + v
             given = {
                 "step_size": share * 2 / a,
                 "radius": radius,

@@ -209,9 +209,10 @@ def confront_conventions(theorem: Theorem, problem: LeastSquares) -> Verdict:
     minimiser = problem.minimiser()
     away = torch.randn(200, problem.d, generator=generator, dtype=torch.float64)
     tight = problem.factors[2][:, -1]
-    points = torch.cat([minimiser + away, (minimiser + tight).unsqueeze(0)])
-    losses = problem.loss(points).numpy()
-    squared = (problem.gradient(points) ** 2).sum(-1).numpy()
+    offsets = torch.cat([away.to(tight.device), tight.unsqueeze(0)])
+    points = minimiser + offsets
+    losses = problem.loss(points).cpu().numpy()
+    squared = (problem.gradient(points) ** 2).sum(-1).cpu().numpy()
     measured = {Value(f, x): losses, norm2(Gradient(f, x)): squared}
     known = {"mu": constants.mu, "alpha": constants.alpha}
     left, right = (value(side, measured, **known) for side in (claim.left, claim.right))

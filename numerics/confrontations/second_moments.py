@@ -60,7 +60,7 @@ def share(site: Site, theorem: Theorem | None = None) -> float:
 def condition(site: Site, step_size: float, noise: float) -> float:
     r"""$\lambda_{\max}((I - \eta H)^2 + \eta^2 p (E H_b^2 - H^2))$."""
     mean, second = site.hessians.mean_power(1), site.hessians.mean_power(2)
-    step = torch.eye(len(mean), dtype=mean.dtype) - step_size * mean
+    step = torch.eye(len(mean), dtype=mean.dtype, device=mean.device) - step_size * mean
     return float(
         extreme_eigenvalue(step @ step + step_size**2 * noise * (second - mean @ mean)).value
     )
@@ -94,9 +94,8 @@ def bounds_points(theorem: Theorem, site: Site) -> Iterator[Point]:
 def mixture_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     """Both sides for X = H at a random vector, the batches counted one by one or in pairs."""
     generator = torch.Generator().manual_seed(0)
-    size, n = site.hessians.size, site.hessians.samples
-    vector = torch.randn(size, generator=generator, dtype=site.hessians.dtype)
-    products = site.hessians.matvec(vector)  # (n, d)
+    n = site.hessians.samples
+    products = site.hessians.matvec(site.random_vector(generator))  # (n, d)
     test = site.hessians.mean_power(1)
     pairs = products @ test @ products.mT
     mean = float(pairs.mean())
@@ -140,9 +139,8 @@ def threshold_points(theorem: Theorem, site: Site) -> Iterator[Point]:
         found = threshold_at(site, radius)
         threshold = quantity(theorem, "threshold", kappa=2 / found.value)
         v = found.directions @ found.eigenmatrix @ found.directions.mT
-        point = found.directions @ torch.randn(
-            found.dimension, generator=generator, dtype=v.dtype, device=v.device
-        )
+        drawn = torch.randn(found.dimension, generator=generator, dtype=v.dtype)
+        point = found.directions @ drawn.to(v.device)
         for of_threshold in SHARES:
             step_size = of_threshold * threshold
             if (step_size <= threshold) is not stable:
@@ -217,7 +215,7 @@ def fourth_moment_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     generator = torch.Generator().manual_seed(0)
     for step_size in dict(site.settings()):
         for _ in range(5):
-            vector = torch.randn(site.hessians.size, generator=generator, dtype=torch.float64)
+            vector = site.random_vector(generator)
             vector = vector / vector.norm()
             products = site.hessians.matvec(vector)
             after = ((vector - step_size * products) ** 2).sum(1) ** 2

@@ -96,6 +96,11 @@ class Site:
             for of_step in RADIUS_SHARES:
                 yield step_size, of_step * step_size
 
+    def random_vector(self, generator: torch.Generator) -> Tensor:
+        """A normal vector in the space of the parameters, drawn on the CPU for every device."""
+        like = self.hessians
+        return torch.randn(like.size, generator=generator, dtype=like.dtype).to(like.device)
+
     def where(self, step_size: float, radius: float, **more: float) -> dict[str, float | str]:
         """A setting as it is reported."""
         site: dict[str, float | str] = {"minimum": self.name, "batch_size": self.batch_size}
@@ -116,7 +121,7 @@ def expansion_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     """The theorem's own expressions, every inner product in them measured sample by sample."""
     claim = theorem.proof[-1].claim
     generator = torch.Generator().manual_seed(0)
-    vector = torch.randn(site.hessians.size, generator=generator, dtype=torch.float64)
+    vector = site.random_vector(generator)
     for step_size, radius in site.settings():
         at = Evaluator(site.hessians, vector, {"step_size": step_size, "radius": radius})
         left, right = float(at.scalar(claim.left)), float(at.scalar(claim.right))
@@ -184,7 +189,7 @@ def step_points(site: Site) -> Iterator[Point]:
 def worst_growth(site: Site, step_size: float, radius: float) -> Iterator[tuple[int, Estimate]]:
     r"""$\max_{\|x_0\| = 1} E\|x_t\|^2 = \lambda_{\max}(T^t(I))$ at the chosen times."""
     apply = mean_square_map(site.hessians, step_size, radius)
-    matrix = torch.eye(site.hessians.size, dtype=site.hessians.dtype)
+    matrix = torch.eye(site.hessians.size, dtype=site.hessians.dtype, device=site.hessians.device)
     for time in range(1, max(TIMES) + 1):
         matrix = apply(matrix)
         if time in TIMES:
