@@ -1,4 +1,4 @@
-"""A second device for machines that have one: what CUDA would refuse, and no other numbers.
+"""A second device for machines that have only one: it refuses what CUDA refuses.
 
 Tensors on it say that they are on `meta`, which every build of torch knows, and hold their numbers
 on the CPU.  Inside `second_device()` an operation on tensors of both devices, a generator of the
