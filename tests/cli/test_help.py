@@ -29,7 +29,7 @@ PROGRAMS = {
     "paper_figures": (figures_main, figures_parser),
 }
 #: Words that make an example take minutes, or need what a test has not.
-DEAR = ("mnist-mlp", "mnist-lsq", "all", "stability_map", "report", "claims", "laptop")
+DEAR = ("mnist-mlp", "mnist-lsq", "all", "stability_map", "report", "claims", "laptop", "cuda")
 WHOLE = ("theory check", "theory check --jobs 2", "numerics check")
 
 
@@ -97,9 +97,11 @@ def place(root, tmp_path, monkeypatch):
     (tmp_path / "my_figure.py").write_text(text)
     problem = "from numerics.cases import gaussian as case"
     (tmp_path / "my_problem.py").write_text(problem)
+    network = "from numerics.problems.networks import mlp\ndef model():\n    return mlp((3, 4, 1))"
+    (tmp_path / "my_network.py").write_text(network)
     rng = np.random.default_rng(0)
     np.savez(
-        tmp_path / "my_data.npz", inputs=rng.normal(size=(6, 3)), targets=rng.normal(size=(6, 1))
+        tmp_path / "my_data.npz", inputs=rng.normal(size=(9, 3)), targets=rng.normal(size=(9, 1))
     )
     torch.save(mlp((3, 4, 1), seed=1).state_dict(), tmp_path / "my_weights.pt")
     monkeypatch.chdir(tmp_path)
