@@ -145,6 +145,7 @@ def _last_line(complaints: IO[bytes]) -> str:
 def _child() -> None:
     """What the child does: hand the theorems over, or end with one line that says why not."""
     path, answer = sys.argv[1:]
+    sys.dont_write_bytecode = True  # beside the user's file
     try:
         theorems = _read(path)
     except BadTheoremFile as problem:

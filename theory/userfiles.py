@@ -13,7 +13,7 @@ __all__ = ["module_of_file"]
 
 
 def module_of_file(path: Path, kind: str) -> ModuleType:
-    """Import a file under a name that no package has.
+    """Import a file under a name that no package has; nothing is written beside it.
 
     Args:
         path: of the file.
@@ -29,9 +29,12 @@ def module_of_file(path: Path, kind: str) -> ModuleType:
     assert spec is not None and spec.loader is not None  # the suffix is .py
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    writes_no_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         spec.loader.exec_module(module)
     except Exception as error:
         what = failure(error, path.resolve())
         raise ValueError(f"{kind} file {path} cannot be loaded ({what}): repair it") from error
+    finally:
+        sys.dont_write_bytecode = writes_no_bytecode
     return module
