@@ -72,7 +72,7 @@ width, cotangent, cosine = Param("width"), Param("cotangent"), Param("cosine")
 stretch, p = Param("stretch"), Param("p")
 x, x_0 = Named("x"), Named("x_0")
 f, f_b = Function("f"), Function("f", sampled=True)
-H, H_b = Operator("H"), Operator("H", sampled=True)
+H, H_b = Operator("H", symmetric=True), Operator("H", sampled=True, symmetric=True)
 
 
 def symbol(name: str) -> Symbol:

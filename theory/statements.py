@@ -6,7 +6,7 @@ written once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 
@@ -121,12 +121,10 @@ class Dynamics:
         Raises:
             IllFormed: if the language cannot state the algorithm (normalised, or a fresh batch).
         """
-        name, sampled = self.field.name, self.algorithm.stochastic
+        field = replace(self.field, sampled=self.algorithm.stochastic)
 
         def gradient(point: Vector) -> Vector:
-            if isinstance(self.field, Function):
-                return Gradient(Function(name, sampled), point)
-            return Apply(Operator(name, sampled), point)
+            return Gradient(field, point) if isinstance(field, Function) else Apply(field, point)
 
         try:
             result: Vector = self.algorithm.step(

@@ -131,7 +131,11 @@ def test_the_evaluator_reads_words_in_the_right_order():
     roots = torch.randn(3, 4, 4, generator=generator, dtype=torch.float64)
     matrices = roots @ roots.mT
     vector = torch.randn(4, generator=generator, dtype=torch.float64)
-    u, H, H_b = Named("u"), Operator("H"), Operator("H", sampled=True)
+    u, H, H_b = (
+        Named("u"),
+        Operator("H", symmetric=True),
+        Operator("H", sampled=True, symmetric=True),
+    )
     at = Evaluator(SampleHessians.from_dense(matrices), vector, {})
     mean = matrices.mean(0)
     want = sum(vector @ m @ mean @ m @ m @ vector for m in matrices) / 3

@@ -19,7 +19,11 @@ from theory.statements import (
 p, q = Param("p"), Param("q")
 x, y, u = Named("x"), Named("y"), Named("u")
 f, f_b = Function("f"), Function("f", sampled=True)
-H, H_b, P = Operator("H"), Operator("H", sampled=True), Operator("P")
+H, H_b, P = (
+    Operator("H", symmetric=True),
+    Operator("H", sampled=True, symmetric=True),
+    Operator("P", symmetric=True),
+)
 P_POSITIVE = Condition("p > 0", p > ZERO)
 Q_NONNEGATIVE = Condition("q >= 0", q >= ZERO)
 PROVED = tuple(t for t in theory.load().values() if t.refutation is None)

@@ -24,7 +24,7 @@ from theory.models import Model, rational
 PARAMETERS = [Param("step_size"), Param("radius"), Param("p")]
 VECTORS = [Named("x"), Named("y")]
 FUNCTIONS = [Function("f"), Function("f", sampled=True)]
-OPERATORS = [Operator("H"), Operator("H", sampled=True)]
+OPERATORS = [Operator("H", symmetric=True), Operator("H", sampled=True, symmetric=True)]
 
 
 def random_model(rng, n=3, d=2):

@@ -11,6 +11,7 @@ $E f_b = f$, $E \nabla f_b = \nabla f$ (at a point independent of $b$), $E H_b =
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 from theory.expressions import terms as T
@@ -205,12 +206,20 @@ def power(base: Frac, exponent: int | T.Time) -> Frac:
     return result
 
 
+def transpose(word: Word) -> Word:
+    """The adjoint of a word of operators: the adjoints of its letters, in reverse order."""
+    return tuple(letter.adjoint for letter in reversed(word))
+
+
+def _inner_atom(u: Atom, word: Word, v: Atom) -> InnerAtom:
+    return InnerAtom(frozenset([(u, word, v), (v, transpose(word), u)]))
+
+
 def _inner(left: Combination, right: Combination) -> Frac:
     result = Frac.of(Poly())
     for (w1, u), c in left.items():
         for (w2, v), d in right.items():
-            word = (*reversed(w1), *w2)
-            atom = InnerAtom(frozenset([(u, word, v), (v, tuple(reversed(word)), u)]))
+            atom = _inner_atom(u, (*transpose(w1), *w2), v)
             result = result + c * d * Frac.of(Poly.atom(atom))
     return result
 
@@ -274,10 +283,10 @@ def _average(atom: Atom) -> Atom | None:
         return None
     if random_letters:
         i = random_letters[0]
-        word = (*word[:i], T.Operator(word[i].name), *word[i + 1 :])
+        word = (*word[:i], replace(word[i], sampled=False), *word[i + 1 :])
     else:
         new = mean_vector(random_ends[0])
         if new is None:
             return None
         u, v = (new, v) if u == random_ends[0] else (u, new)
-    return InnerAtom(frozenset([(u, word, v), (v, tuple(reversed(word)), u)]))
+    return _inner_atom(u, word, v)

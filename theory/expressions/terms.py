@@ -165,10 +165,31 @@ class Function:
 
 @dataclass(frozen=True)
 class Operator:
-    """A symmetric operator $H$, or (`sampled`) the random $H_b$ with mean $H = E H_b$."""
+    r"""A linear operator $J$, or (`sampled`) the random $J_b$ with mean $J = E J_b$.
+
+    Linearity is all that is known of it, unless it is `symmetric`: $\langle u, Hv\rangle =
+    \langle Hu, v\rangle$ for all vectors.
+
+    Attributes:
+        name: its name; one name is one operator, its mean and its adjoint included.
+        sampled: whether it belongs to the random sample.
+        symmetric: whether it is its own adjoint.
+        transposed: whether this is the adjoint of the operator of that name.
+    """
 
     name: str = "H"
     sampled: bool = False
+    symmetric: bool = False
+    transposed: bool = False
+
+    def __post_init__(self) -> None:
+        if self.symmetric and self.transposed:
+            raise IllFormed(f"{self.name} is symmetric: it is its own adjoint")
+
+    @property
+    def adjoint(self) -> Operator:
+        r"""$J^*$, with $\langle u, Jv\rangle = \langle J^* u, v\rangle$; itself if symmetric."""
+        return self if self.symmetric else dataclasses.replace(self, transposed=not self.transposed)
 
     def __call__(self, vector: Vector) -> Vector:
         """The operator applied to a vector."""
@@ -238,7 +259,7 @@ class Scale(Vector):
 
 @dataclass(frozen=True)
 class Apply(Vector):
-    """A symmetric operator applied to a vector."""
+    """A linear operator applied to a vector."""
 
     operator: Operator
     vector: Vector

@@ -13,9 +13,9 @@ from theory.expressions.terms import Inner, Mean, Named, Operator, Param, Scalar
 from theory.notation import H, H_b, p, x_0
 from theory.statements import Assumption, Condition, Dynamics, Lemma, Rule
 
-K, K_b = Operator("K"), Operator("K", sampled=True)
-J_b = Operator("J", sampled=True)
-X = Operator("X")
+K, K_b = Operator("K", symmetric=True), Operator("K", sampled=True, symmetric=True)
+J_b = Operator("J", sampled=True, symmetric=True)
+X = Operator("X", symmetric=True)
 n, batch_size = Param("n"), Param("batch_size")
 u, v = Named("u"), Named("v")
 dynamics = Dynamics(SGD, K, x_0)

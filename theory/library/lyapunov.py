@@ -31,7 +31,7 @@ from theory.statements import (
 )
 from theory.witnesses import witness
 
-P = Operator("P")
+P = Operator("P", symmetric=True)
 rate = Param("rate")
 SOURCE = Source(
     "Kalman, Bertram 1960", "Lyapunov's second method, in mean square", Attribution.DERIVED

@@ -43,7 +43,7 @@ from theory.statements import (
 from theory.witnesses import witness
 
 PAPER = "Mulayoff, Michaeli 2024, Exact mean square linear stability analysis for SGD"
-kappa, v, V = Param("kappa"), Named("v"), Operator("V")
+kappa, v, V = Param("kappa"), Named("v"), Operator("V", symmetric=True)
 threshold = 2 / kappa
 
 

@@ -31,7 +31,7 @@ CHANG = (
     "Chang, Khanna 2025, A unified stability analysis of SAM vs SGD: role of data coherence and "
     "emergence of simplicity bias"
 )
-G, v = Operator("G"), Named("v")
+G, v = Operator("G", symmetric=True), Named("v")
 energy = Inner(x, H(x))  # twice the loss
 after = Mean(substitute(energy, x, st.linearised.step()))
 

@@ -115,7 +115,7 @@ def test_operators_have_one_matrix_for_all_samples():
     claim = Inner(u, P(u)) <= norm2(u)
     at = witness({}, {"u": [1]}, [[[0]], [[4]]], {"P": [[3]]})
     assert refuted(claimed(claim, at)).failure.left == 3
-    sampled = Inner(u, Operator("P", sampled=True)(u)) <= norm2(u)
+    sampled = Inner(u, Operator("P", sampled=True, symmetric=True)(u)) <= norm2(u)
     refused(claimed(sampled, at), "'P' has one matrix for all samples")
     mean = claimed(Inner(u, H(u)) <= norm2(u), at)
     assert refuted(mean).failure.left == 2
