@@ -30,10 +30,10 @@ check: $(VENV)/.run  ## the main job: check every proof, confront it with measur
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m numerics check  # two thread pools get in each other's way
 
 test: $(VENV)/.dev  ## the fast tests
-	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not slow"
 
 test-all: $(VENV)/.dev  ## every test, the slow ones included
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
 soundness: $(VENV)/.run  ## try to fool the kernel, and report what it rejected
 	$(BIN)/python -m theory.soundness

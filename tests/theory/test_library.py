@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -13,9 +14,8 @@ from theory import evaluate as ev
 from theory.export.to_json import decode, encode
 from theory.export.to_latex import article
 from theory.export.to_text import explanation
-from theory.expressions.lowering import lower
 from theory.expressions.printing import to_latex, to_text
-from theory.expressions.terms import Const, Param, nodes, rebuild
+from theory.expressions.terms import Const, Param, Power, Product, Quotient, Sum, nodes
 from theory.library import sam_pl_linear, sgd_pl_linear
 from theory.statements import Condition, Status
 
@@ -24,12 +24,21 @@ every_theorem = pytest.mark.parametrize("theorem", LIBRARY, ids=lambda t: t.id)
 
 
 def exact(tree, values):
-    """The exact value of a numeric expression: substitute, then compute with Fractions."""
-    numbers = {Param(name): Const(Fraction(value)) for name, value in values.items()}
-    tree = rebuild(tree, lambda node: numbers.get(node) if isinstance(node, Param) else None)
-    fraction = lower(tree, lambda divisor: True)
-    top, bottom = (sum(p.terms.values(), Fraction(0)) for p in (fraction.top, fraction.bottom))
-    return top / bottom
+    """The exact value of a numeric expression, with Fractions and without the kernel's algebra."""
+    match tree:
+        case Const(value):
+            return value
+        case Param(name):
+            return Fraction(values[name])
+        case Sum(terms):
+            return sum((exact(term, values) for term in terms), Fraction(0))
+        case Product(factors):
+            return math.prod((exact(factor, values) for factor in factors), start=Fraction(1))
+        case Quotient(numerator, divisor):
+            return exact(numerator, values) / exact(divisor, values)
+        case Power(base, int(exponent)):
+            return exact(base, values) ** exponent
+    raise AssertionError(f"a {type(tree).__name__} has no value of its own")
 
 
 @every_theorem
@@ -85,20 +94,18 @@ def test_quantities_are_part_of_the_statement(theorem):
         assert quantity.expression in said, quantity.name
 
 
-def on_the_equations(theorem, values):
-    """The values with one parameter of every equality hypothesis changed so that it holds.
+def on_the_equations(equations, values):
+    """The values with one parameter of every equation changed so that it holds.
 
     A square root is rounded: its equation then holds as floats do, which is what is asked of it.
     """
     settled = set()
-    for condition in ev.conditions(theorem, frozenset(values)):
-        if condition.relation.sign == "==":
-            names = ev.parameters(condition.relation)
-            for name in sorted(names - settled):
-                if (root := positive_root(condition.relation.slack, name, values)) is not None:
-                    values = values | {name: root}
-                    break
-            settled |= names
+    for slack, names in equations:
+        for name in sorted(names - settled):
+            if (root := positive_root(slack, name, values)) is not None:
+                values = values | {name: root}
+                break
+        settled |= names
     return values
 
 
@@ -120,23 +127,30 @@ def test_float_evaluation_agrees_with_exact_arithmetic_over_the_range(theorem):
     rng = np.random.default_rng(0)
     for quantity in theorem.quantities:
         names = sorted(ev.parameters(quantity.expression))
-        covered = 0
-        for _ in range(400):
-            values = {
-                n: Fraction(int(rng.integers(1, 40)), 4 ** int(rng.integers(6))) for n in names
-            }
-            values = on_the_equations(theorem, values)
-            floats = {n: float(v) for n, v in values.items()}
-            result = ev.evaluate(theorem, quantity.name, **floats)
-            if result.covered:
-                covered += 1
-                want = float(exact(quantity.expression, values))
-                # a dozen float64 operations on numbers below 1e5: 1e-9 is generous yet far from
-                # any change of a constant in the expression
-                assert result.value == pytest.approx(want, rel=1e-9, abs=1e-9)
-            else:
-                assert np.isnan(result.value) and result.uncovered_by
-        assert covered > 0, quantity.name
+        equations = [
+            (condition.relation.slack, ev.parameters(condition.relation))
+            for condition in ev.conditions(theorem, frozenset(names))
+            if condition.relation.sign == "=="
+        ]
+        points = [
+            on_the_equations(
+                equations,
+                {n: Fraction(int(rng.integers(1, 40)), 4 ** int(rng.integers(6))) for n in names},
+            )
+            for _ in range(400)
+        ]
+        floats = {n: np.array([float(at[n]) for at in points]) for n in names}
+        result = ev.evaluate(theorem, quantity.name, **floats)
+        covered = np.broadcast_to(result.covered, len(points))
+        assert covered.any(), quantity.name
+        assert np.isnan(result.value).tolist() == (~result.covered).tolist()
+        assert covered.all() or result.uncovered_by
+        values = np.broadcast_to(result.value, len(points))
+        for at, value in zip(np.array(points)[covered], values[covered], strict=True):
+            # a dozen float64 operations on numbers below 1e5: 1e-9 is generous yet far from
+            # any change of a constant in the expression
+            want = float(exact(quantity.expression, at))
+            assert value == pytest.approx(want, rel=1e-9, abs=1e-9)
 
 
 def test_step_zero_keeps_the_loss():

@@ -14,7 +14,11 @@ from theory.soundness.steps import accepts, places_of
 from theory.statements import Status
 
 all_mutants = functools.cache(lambda name: tuple(mutants.of_theorem(theory.get(name))))
-every_theorem = pytest.mark.parametrize("theorem", PROVED, ids=lambda t: t.id)
+every_theorem = (
+    pytest.mark.parametrize(  # those of one theorem in one worker: its mutants are made once
+        "theorem", [pytest.param(t, id=t.id, marks=pytest.mark.xdist_group(t.id)) for t in PROVED]
+    )
+)
 
 
 def accepted_falsely(theorem, found):
