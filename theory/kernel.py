@@ -159,7 +159,7 @@ def _check_lemma(theorem: Theorem, lemma: Lemma, context: Context) -> None:
     if isinstance(certificate, C.ZeroOrPositive):
         name, zero = certificate.condition, T.Const(Fraction(0))
         relation = context.relations.get(name)
-        if not relation or relation != T.Relation(zero, "<=", relation.right):
+        if relation is None or relation != T.Relation(zero, "<=", relation.right):
             raise Rejected("a case split needs a condition of the form 0 <= parameter")
         if not isinstance(parameter := relation.right, T.Param):
             raise Rejected("a case split is on a parameter")
