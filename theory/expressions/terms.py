@@ -8,10 +8,14 @@ random sample $b$) and `Vector` (elements of a real inner-product space of unspe
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, NoReturn, TypeVar, overload
+from typing import NoReturn, overload
+
+from theory.expressions.budget import fault
+from theory.expressions.trees import nodes as nodes
+from theory.expressions.trees import rebuild as rebuild
+from theory.expressions.trees import substitute as substitute
 
 Number = int | Fraction
 
@@ -145,6 +149,10 @@ class Const(Scalar):
     """A rational number."""
 
     value: Fraction
+
+    def __post_init__(self) -> None:
+        if type(self.value) is Fraction and (problem := fault(self.value)):
+            raise IllFormed(problem)
 
 
 @dataclass(frozen=True)
@@ -336,8 +344,7 @@ def scalar(value: Scalar | Number) -> Scalar:
         raise TypeError("a vector stands where a number should: write its norm or inner product")
     if isinstance(value, Relation):
         raise TypeError(f"a relation stands where a number should: {NO_TRUTH_VALUE}")
-    parts = (value.numerator, value.denominator) if type(value) is Fraction else (value,)
-    if any(type(part) is not int for part in parts):
+    if type(value) is not int and type(value) is not Fraction:
         raise TypeError(f"{value!r} is not exact: write int(...) or a rational as Fraction(1, 10)")
     return Const(Fraction(value))
 
@@ -364,37 +371,3 @@ def _summands(other: object) -> tuple[Vector, ...]:
 def norm2(vector: Vector) -> Scalar:
     r"""The squared norm $\|v\|^2$."""
     return Inner(vector, vector)
-
-
-T = TypeVar("T")
-
-
-def rebuild(tree: T, rule: Callable[[Any], Any]) -> T:
-    """The tree with `rule` applied at every node, top down; a node mapped to None is descended."""
-    replaced = rule(tree)
-    if replaced is not None:
-        return replaced  # type: ignore[no-any-return]
-    if isinstance(tree, tuple):
-        return tuple(rebuild(item, rule) for item in tree)  # type: ignore[return-value]
-    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        old = {f.name: getattr(tree, f.name) for f in dataclasses.fields(tree)}
-        return type(tree)(**{name: rebuild(item, rule) for name, item in old.items()})
-    return tree
-
-
-def substitute(tree: T, old: Any, new: Any) -> T:
-    """The tree with every occurrence of the node `old` replaced by `new`."""
-    return rebuild(tree, lambda node: new if type(node) is type(old) and node == old else None)
-
-
-def nodes(tree: Any) -> Iterator[Any]:
-    """Every node of a tree, itself first."""
-    yield tree
-    if isinstance(tree, tuple):
-        children: list[Any] = list(tree)
-    elif dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        children = [getattr(tree, f.name) for f in dataclasses.fields(tree)]
-    else:
-        return
-    for child in children:
-        yield from nodes(child)

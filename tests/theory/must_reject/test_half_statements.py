@@ -11,7 +11,7 @@ from small import make, p, q, u, x
 from theory import check, registry
 from theory.__main__ import main
 from theory.certificates import ZERO as NOTHING
-from theory.expressions.terms import Const, Param, VectorSum, norm2, scalar
+from theory.expressions.terms import Const, IllFormed, Param, VectorSum, norm2, scalar
 from theory.statements import Condition, Rule
 
 r = Param("r")
@@ -104,13 +104,13 @@ def test_what_python_has_decided_is_no_statement(said):
         (lambda: p - np.array([1, 2]), "is not exact"),
         (lambda: u / np.float64(2), "is not exact"),
         (lambda: np.float64(2) * u, "is not exact"),
-        (lambda: p * Fraction(np.int64(2**40)), "is not exact: write int"),
+        (lambda: p * Fraction(np.int64(2**40)), "a rational made of int64"),
         (lambda: p <= "q", "is not exact"),
         (lambda: p <= None, "is not exact"),
     ],
 )
 def test_other_things_are_not_numbers(said, reason):
-    with pytest.raises(TypeError, match=reason):
+    with pytest.raises((TypeError, IllFormed), match=reason):
         said()
 
 
