@@ -8,6 +8,7 @@ vectors; a conclusion that fails is a number without its sign.  All numbers come
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -15,10 +16,13 @@ import numpy as np
 
 from theory import models
 from theory.expressions import terms as T
+from theory.expressions.budget import limited
+from theory.expressions.terms import IllFormed
+from theory.instances import refuted
 from theory.kernel import Sign
 from theory.models import Array, Model
 from theory.statements import Condition, Hypothesis, Theorem
-from theory.wellformed import has
+from theory.wellformed import conform, has
 
 SIGNS = {"==": Sign.ZERO, "<=": Sign.NONNEGATIVE, "<": Sign.POSITIVE}
 
@@ -73,11 +77,14 @@ def statements(theorem: Theorem) -> tuple[Ground, ...]:
     """
     if theorem.refutation is None:
         raise NoRefutation("there is no refutation")
-    model = models.of_witness(theorem.refutation)
     try:
+        conform(theorem, Theorem)
+        with limited(), suppress(IllFormed):  # larger numbers are left alone
+            refuted(theorem, theorem.refutation)
+        model = models.of_witness(theorem.refutation)
         found = [ground for h in theorem.hypotheses for ground in _hypothesis(model, h)]
         return (*found, _failure(model, theorem))
-    except (KeyError, ZeroDivisionError, ValueError) as problem:
+    except (KeyError, ArithmeticError, ValueError) as problem:
         raise NoRefutation(f"it cannot be evaluated: {problem}") from problem
 
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from theory.expressions import terms as T
+from theory.expressions.budget import spend, weigh
 from theory.expressions.polynomials import ONE, Poly
 from theory.statements import Condition, Failure, Hypothesis, Lemma, Rule, Theorem, Witness
 
@@ -40,6 +41,7 @@ class Instance:
 
     def scalar(self, tree: T.Scalar, sample: int) -> Poly:
         """The value of a scalar expression for one sample."""
+        spend(1)
         match tree:
             case T.Const(value):
                 return Poly.constant(value)
@@ -71,6 +73,7 @@ class Instance:
 
     def vector(self, tree: T.Vector, sample: int) -> Coordinates:
         """The coordinates of a vector expression for one sample."""
+        spend(1)
         match tree:
             case T.Named(name):
                 return self.vectors[name]
@@ -134,6 +137,13 @@ def _dot(left: Coordinates, right: Coordinates) -> Poly:
     return sum((a * b for a, b in zip(left, right, strict=True)), start=Poly())
 
 
+def _mean(entries: list[Fraction]) -> Fraction:
+    total = Fraction(0)
+    for entry in entries:
+        total = weigh(total + entry)
+    return total / len(entries)
+
+
 def _number(poly: Poly) -> Fraction:
     if not poly.is_constant:
         raise T.IllFormed("a claim depends on more than the numbers of the instance")
@@ -162,7 +172,7 @@ def is_positive_semidefinite(rows: list[list[Fraction]]) -> bool:
             return False
         rows = [
             [
-                entry - row[0] * top / pivot if pivot else entry
+                weigh(entry - row[0] * top / pivot) if pivot else entry
                 for entry, top in zip(row[1:], first, strict=True)
             ]
             for row in others
@@ -191,7 +201,7 @@ def read(witness: Witness) -> Instance:
     if any(m != [list(column) for column in zip(*m, strict=True)] for m in matrices):
         raise T.IllFormed("the witness has a matrix that is not symmetric")
     entries = [[[m[i][j] for m in samples] for j in range(side)] for i in range(side)]
-    mean = [[sum(e, start=Fraction(0)) / len(e) for e in row] for row in entries]
+    mean = [[_mean(e) for e in row] for row in entries]
     vectors = {name: [Poly.constant(q) for q in vector] for name, vector in witness.vectors}
     return Instance(dict(witness.parameters), vectors, [*samples, mean], operators)
 

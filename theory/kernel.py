@@ -4,6 +4,7 @@ What is trusted, and nothing else:
 
 * Python, `fractions.Fraction` and the data types of `terms`, `certificates` and `statements`;
 * `wellformed`: the data is exactly of these types, and no bound symbol (`x`, `t`, `b`) escapes;
+* `budget`: when to give up; giving up proves nothing;
 * `polynomials`: sums, products and equality of exact polynomials and fractions;
 * `lowering`: bilinearity and symmetry of inner products, symmetry of operators, linearity of
   expectations, $E f_b = f$, $E\nabla f_b = \nabla f$, $E H_b = H$;
@@ -31,6 +32,7 @@ from fractions import Fraction
 
 from theory import certificates as C
 from theory.expressions import terms as T
+from theory.expressions.budget import limited, spend
 from theory.expressions.lowering import IllFormed, along, lower, mean, power
 from theory.expressions.polynomials import Frac, Poly
 from theory.instances import refuted, unmet
@@ -50,6 +52,9 @@ from theory.wellformed import RESERVED, check_scopes, conform, has
 
 class Rejected(Exception):
     """A certificate that does not prove its claim, with the reason in one line."""
+
+
+REFUSALS = (Rejected, IllFormed, OverflowError, RecursionError)
 
 
 class Sign(IntEnum):
@@ -79,48 +84,57 @@ class Context:
 def check(theorem: Theorem) -> Report:
     """Replay every step of a theorem's proof, or evaluate its refutation.
 
-    Never raises for a wrong proof: the report says which step failed and why.
+    Never raises, whatever it is given: the report says what is wrong, and where.
     """
-    if theorem.refutation is not None:
-        return _check_refutation(theorem, theorem.refutation)
-    used: set[str] = set()
     steps: list[StepReport] = []
-    at = "the statement"
+    at = ["the statement"]
     try:
-        conform(theorem, Theorem)
-        context = _open(theorem, used)
-        for lemma in theorem.proof:
-            at = f"step {lemma.name!r}"
-            if lemma.name in {*context.relations, *context.assumptions, *RESERVED}:
-                raise Rejected(f"the name {lemma.name!r} is taken")
-            _check_lemma(theorem, lemma, context)
-            context.relations[lemma.name] = lemma.claim
-            steps.append(StepReport(lemma.name, True))
-        at = "the conclusion"
-        if not theorem.conclusion or not {s.name for s in steps}.issuperset(theorem.conclusion):
-            raise Rejected("it names no step of the proof, or one that is not there")
-        at = "the witness"
-        if missing := unmet(theorem):
-            raise Rejected(f"no exact instance of the hypotheses: {missing}")
-    except (Rejected, IllFormed, OverflowError, RecursionError) as problem:
-        if at.startswith("step"):
-            steps.append(StepReport(theorem.proof[len(steps)].name, False, str(problem)))
-        return Report(Status.UNDECIDED, f"{at}: {problem}", tuple(steps))
-    return Report(
-        Status.PROVED, "", tuple(steps), tuple(n for n in _named(theorem) if n not in used)
-    )
+        with limited():
+            conform(theorem, Theorem)
+            if theorem.refutation is not None:
+                at = ["the refutation"]
+                return _check_refutation(theorem, theorem.refutation)
+            return _check_proof(theorem, steps, at)
+    except Exception as problem:  # a refusal, or data that nothing here foresaw: never a proof
+        reason = one_line(problem)
+        if len(at) > len(steps) + 1 and len(steps) < len(theorem.proof):
+            steps.append(StepReport(theorem.proof[len(steps)].name, False, reason))
+        return Report(Status.UNDECIDED, f"{at[-1]}: {reason}", tuple(steps))
+
+
+def one_line(problem: Exception) -> str:
+    """What an exception says, with its type unless it is a refusal, on one line."""
+    said = str(problem) if isinstance(problem, REFUSALS) else f"{type(problem).__name__}: {problem}"
+    return " ".join(said.split())
+
+
+def _check_proof(theorem: Theorem, steps: list[StepReport], at: list[str]) -> Report:
+    """Replay the steps; `steps` are those that were accepted, `at` the places that were reached."""
+    used: set[str] = set()
+    context = _open(theorem, used)
+    for lemma in theorem.proof:
+        at.append(f"step {lemma.name!r}")
+        if any(lemma.name in names for names in (context.relations, context.assumptions, RESERVED)):
+            raise Rejected(f"the name {lemma.name!r} is taken")
+        _check_lemma(theorem, lemma, context)
+        context.relations[lemma.name] = lemma.claim
+        steps.append(StepReport(lemma.name, True))
+    at.append("the conclusion")
+    if not theorem.conclusion or not {s.name for s in steps}.issuperset(theorem.conclusion):
+        raise Rejected("it names no step of the proof, or one that is not there")
+    at.append("the witness")
+    if missing := unmet(theorem):
+        raise Rejected(f"no exact instance of the hypotheses: {missing}")
+    unused = tuple(name for name in _named(theorem) if name not in used)
+    return Report(Status.PROVED, "", tuple(steps), unused)
 
 
 def _check_refutation(theorem: Theorem, refutation: Witness) -> Report:
-    try:
-        conform(theorem, Theorem)
-        check_scopes(theorem)
-        names = [lemma.name for lemma in theorem.proof]
-        if len(set(names)) < len(names) or not set(names).issuperset(theorem.conclusion):
-            raise Rejected("the conclusion names no step, or one of two")
-        failure = refuted(theorem, refutation)
-    except (Rejected, IllFormed, OverflowError, RecursionError) as problem:
-        return Report(Status.UNDECIDED, f"the refutation: {problem}")
+    check_scopes(theorem)
+    names = [lemma.name for lemma in theorem.proof]
+    if len(set(names)) < len(names) or not set(names).issuperset(theorem.conclusion):
+        raise Rejected("the conclusion names no step, or one of two")
+    failure = refuted(theorem, refutation)
     reason = f"{failure.claim!r} fails: {failure.left} {failure.sign} {failure.right} is false"
     return Report(Status.REFUTED, reason, failure=failure)
 
@@ -156,10 +170,11 @@ def _named(theorem: Theorem) -> Iterator[str]:
 
 def _check_lemma(theorem: Theorem, lemma: Lemma, context: Context) -> None:
     certificate = lemma.certificate
+    spend(len(context.relations))
     if isinstance(certificate, C.ZeroOrPositive):
         name, zero = certificate.condition, T.Const(Fraction(0))
         relation = context.relations.get(name)
-        if not relation or relation != T.Relation(zero, "<=", relation.right):
+        if relation is None or relation != T.Relation(zero, "<=", relation.right):
             raise Rejected("a case split needs a condition of the form 0 <= parameter")
         if not isinstance(parameter := relation.right, T.Param):
             raise Rejected("a case split is on a parameter")
@@ -218,6 +233,7 @@ def _zero(left: T.Scalar, right: T.Scalar, context: Context) -> tuple[Frac, Sign
 def _instance(name: str, rule_name: str, at: tuple[T.Vector, ...], context: Context) -> T.Relation:
     """An assumption's rule with vectors put for its variables, all at once."""
     rules = context.assumptions[name].rules if name in context.assumptions else ()
+    spend(len(rules))
     rule = next((rule for rule in rules if rule.name == rule_name), None)
     if rule is None:
         raise Rejected(f"there is no assumption {name!r} with a rule {rule_name!r}")
@@ -232,6 +248,7 @@ def _instance(name: str, rule_name: str, at: tuple[T.Vector, ...], context: Cont
 
 def _replay(cone: C.Cone, context: Context) -> tuple[Frac, Sign]:
     """The exact value of a cone, and its sign."""
+    spend(1)
     match cone:
         case C.Fact(name):
             if name not in context.relations:

@@ -19,6 +19,7 @@ from theory import certificates as C
 from theory import kernel
 from theory.export.atoms import in_order
 from theory.expressions import terms as T
+from theory.expressions.budget import limited
 from theory.expressions.lowering import IllFormed, PowerAtom, along, mean, power
 from theory.expressions.polynomials import Atom, Frac, Poly
 from theory.kernel import Context, Rejected, Sign
@@ -58,26 +59,32 @@ def problem(theorem: Theorem) -> Problem:
     """
     found: list[Obligation] = []
     steps: list[Step] = []
-    at = "the statement"
+    at = ["the statement"]
     try:
-        conform(theorem, Theorem)
-        scope = _enter(kernel._open(theorem, set()), theorem, found, "")
-        for lemma in theorem.proof:
-            at = f"step {lemma.name!r}"
-            if lemma.name in {*scope.context.relations, *scope.context.assumptions, *RESERVED}:
-                raise Rejected(f"the name {lemma.name!r} is taken")
-            steps.append(_step(theorem, lemma, scope))
-            scope.context.relations[lemma.name] = lemma.claim
-            scope.steps.add(lemma.name)
-        at = "the conclusion"
-        if not theorem.conclusion or not scope.steps.issuperset(theorem.conclusion):
-            raise Rejected("it names no step of the proof, or one that is not there")
+        with limited():
+            conform(theorem, Theorem)
+            _read(theorem, found, steps, at)
     except (Rejected, IllFormed, ValueError, OverflowError, RecursionError) as reason:
-        raise Unstated(f"{at}: {reason}") from reason
+        raise Unstated(f"{at[-1]}: {reason}") from reason
     atoms = frozenset(atom for obligation in found for atom in obligation.atoms)
     atoms |= frozenset(atom for step in steps for atom in step.claim.top.atoms)
     atoms |= frozenset(inner for atom in atoms for inner in _in_powers(atom))
     return Problem(tuple(found), tuple(steps), theorem.conclusion, tuple(in_order(atoms)))
+
+
+def _read(theorem: Theorem, found: list[Obligation], steps: list[Step], at: list[str]) -> None:
+    """Collect the obligations and the steps; `at` are the places that were reached."""
+    scope = _enter(kernel._open(theorem, set()), theorem, found, "")
+    for lemma in theorem.proof:
+        at.append(f"step {lemma.name!r}")
+        if lemma.name in {*scope.context.relations, *scope.context.assumptions, *RESERVED}:
+            raise Rejected(f"the name {lemma.name!r} is taken")
+        steps.append(_step(theorem, lemma, scope))
+        scope.context.relations[lemma.name] = lemma.claim
+        scope.steps.add(lemma.name)
+    at.append("the conclusion")
+    if not theorem.conclusion or not scope.steps.issuperset(theorem.conclusion):
+        raise Rejected("it names no step of the proof, or one that is not there")
 
 
 def _in_powers(atom: Atom) -> frozenset[Atom]:

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import IO, cast
@@ -67,13 +68,29 @@ def theorems_of(module: ModuleType) -> tuple[Theorem, ...]:
     """The theorems that a module defines, as `THEOREM` or `THEOREMS`.
 
     Raises:
-        BadTheoremFile: if it defines neither, or something else under that name.
+        BadTheoremFile: if it defines neither, or something else under that name, or leaves one out.
     """
     single = getattr(module, "THEOREM", None)
     theorems = getattr(module, "THEOREMS", () if single is None else (single,))
     if not theorems or not all(isinstance(item, Theorem) for item in theorems):
         raise BadTheoremFile(f"{module.__file__}: define THEOREM or THEOREMS, of type Theorem")
+    if single is not None and not any(item is single for item in theorems):
+        raise BadTheoremFile(f"{module.__file__}: THEOREMS leaves THEOREM out: add it")
     return tuple(theorems)
+
+
+def _check_ids(theorems: tuple[Theorem, ...]) -> None:
+    """Refuse an id that stands for two theorems, in a file or for the library's.
+
+    Raises:
+        ValueError: naming the id.
+    """
+    for i, theorem in enumerate(theorems):
+        known = load().get(theorem.id)
+        if known is not None and replace(known, witness=theorem.witness) != theorem:
+            raise ValueError(f"the id {theorem.id!r} is the library's: give your theorem another")
+        if any(other.id == theorem.id for other in theorems[:i]):
+            raise ValueError(f"two theorems have the id {theorem.id!r}: give one another")
 
 
 def load_file(path: str | Path, timeout: float | None = None) -> tuple[Theorem, ...]:
@@ -108,6 +125,7 @@ def load_file(path: str | Path, timeout: float | None = None) -> tuple[Theorem, 
     try:
         found = decode(json.loads(handed_over))
         conform(found, tuple[Theorem, ...])
+        _check_ids(found)
     except RecursionError:
         raise BadTheoremFile(f"{path}: a theorem of it is nested too deeply") from None
     except ValueError as problem:

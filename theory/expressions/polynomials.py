@@ -10,11 +10,13 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
+from theory.expressions.budget import bits, spend, weigh
+
 Atom = Hashable
 Monomial = frozenset[tuple[Atom, int]]
 ONE: Monomial = frozenset()
 UNIT = {ONE: Fraction(1)}
-MAX_PRODUCT, MAX_BITS = 200_000, 1_000_000
+MAX_PRODUCT, MAX_POWER = 200_000, 1_000_000
 
 
 def times(left: Monomial, right: Monomial) -> Monomial:
@@ -34,7 +36,8 @@ class Poly:
         collected: dict[Monomial, Fraction] = {}
         for monomial, coefficient in terms:
             known = collected.get(monomial)
-            collected[monomial] = coefficient if known is None else known + coefficient
+            collected[monomial] = coefficient if known is None else weigh(known + coefficient)
+        spend(1 + len(collected))
         self.terms = {m: c for m, c in collected.items() if c}
         self._hash: int | None = None
 
@@ -70,18 +73,25 @@ class Poly:
             return other if self.terms == UNIT else self
         if len(self.terms) * len(other.terms) > MAX_PRODUCT:
             raise OverflowError(f"a product of polynomials with over {MAX_PRODUCT} pairs of terms")
+        spend(len(self.terms) * other._atoms() + len(other.terms) * self._atoms())
         return Poly(
-            (times(m, n), c * d) for m, c in self.terms.items() for n, d in other.terms.items()
+            (times(m, n), weigh(c * d))
+            for m, c in self.terms.items()
+            for n, d in other.terms.items()
         )
 
     def __pow__(self, exponent: int) -> Poly:
-        sizes = (max(abs(c.numerator), c.denominator).bit_length() for c in self.terms.values())
-        if exponent * max(sizes, default=0) > MAX_BITS:
-            raise OverflowError(f"a power with over {MAX_BITS} binary digits")
+        longest = max(map(bits, self.terms.values()), default=0)
+        if exponent * longest > MAX_POWER:
+            raise OverflowError(f"a power with over {MAX_POWER} binary digits")
         result = Poly.constant(1)
         for _ in range(exponent):
             result = result * self
         return result
+
+    def _atoms(self) -> int:
+        """How many factors the monomials have, each counted once more: the work of copying them."""
+        return len(self.terms) + sum(map(len, self.terms))
 
     @property
     def is_constant(self) -> bool:

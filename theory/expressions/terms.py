@@ -2,21 +2,29 @@ r"""Expressions as immutable trees: what a theorem says, before any computation.
 
 Nothing is simplified on construction: `x / x` stays a quotient, so a divisor that can vanish is
 still visible to the kernel.  The two sorts are `Scalar` (real numbers, possibly depending on the
-random sample $b$) and `Vector` (elements of a real Hilbert space of unspecified dimension).
+random sample $b$) and `Vector` (elements of a real inner-product space of unspecified dimension).
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, TypeVar, overload
+from typing import NoReturn, overload
+
+from theory.expressions.budget import fault
+from theory.expressions.trees import nodes as nodes
+from theory.expressions.trees import rebuild as rebuild
+from theory.expressions.trees import substitute as substitute
 
 Number = int | Fraction
 
 
 MAX_EXPONENT = 64
+NO_TRUTH_VALUE = (
+    "a relation has no truth value: write `a <= b <= c` as the two relations a <= b and b <= c;"
+    " `max`, `min`, `sorted`, `if`, `and`, `or`, `not` and `assert` cannot decide a statement"
+)
 
 
 class IllFormed(ValueError):
@@ -28,8 +36,22 @@ def _check_exponent(exponent: object) -> None:
         raise IllFormed(f"{exponent} is not an exponent or time from 0 to {MAX_EXPONENT}")
 
 
+class Expression:
+    """What scalars and vectors share: Python may not decide a question about them.
+
+    `==` compares two trees, for the code that handles them; the claim is `left.equals(right)`.
+    """
+
+    __array_ufunc__ = None  # NumPy leaves every operation to the expression
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError(
+            "an expression has no truth value: `if`, `and`, `or` and `not` would keep half of it"
+        )
+
+
 @dataclass(frozen=True)
-class Scalar:
+class Scalar(Expression):
     """A real number; supports the field operations and powers with a natural exponent."""
 
     def __add__(self, other: Scalar | Number) -> Scalar:
@@ -84,17 +106,31 @@ class Scalar:
 
 
 @dataclass(frozen=True)
-class Vector:
-    """An element of a real Hilbert space."""
+class Vector(Expression):
+    """An element of a real inner-product space; 0 stands for the zero vector in a sum."""
 
-    def __add__(self, other: Vector) -> Vector:
-        return VectorSum((self, other))
+    def __add__(self, other: Vector | int) -> Vector:
+        return VectorSum((self, *_summands(other)))
 
-    def __sub__(self, other: Vector) -> Vector:
-        return VectorSum((self, Scale(Const(Fraction(-1)), other)))
+    def __radd__(self, other: int) -> Vector:
+        return VectorSum((*_summands(other), self))
 
-    def __rmul__(self, other: Scalar | Number) -> Vector:
+    def __sub__(self, other: Vector | int) -> Vector:
+        return VectorSum((self, *(-part for part in _summands(other))))
+
+    def __rsub__(self, other: int) -> Vector:
+        return VectorSum((*_summands(other), -self))
+
+    def __neg__(self) -> Vector:
+        return Scale(Const(Fraction(-1)), self)
+
+    def __mul__(self, other: Scalar | Number) -> Vector:
         return Scale(scalar(other), self)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Scalar | Number) -> Vector:
+        return Scale(1 / scalar(other), self)
 
 
 @dataclass(frozen=True)
@@ -113,6 +149,10 @@ class Const(Scalar):
     """A rational number."""
 
     value: Fraction
+
+    def __post_init__(self) -> None:
+        if type(self.value) is Fraction and (problem := fault(self.value)):
+            raise IllFormed(problem)
 
 
 @dataclass(frozen=True)
@@ -277,6 +317,15 @@ class Relation:
         if self.sign not in ("<=", "<", "=="):
             raise ValueError(f"a relation is <=, < or ==, not {self.sign!r}")
 
+    def __bool__(self) -> NoReturn:
+        raise TypeError(NO_TRUTH_VALUE)
+
+    def equals(self, other: object) -> NoReturn:
+        """Refuse a chain `a.equals(b).equals(c)`."""
+        raise TypeError(NO_TRUTH_VALUE)
+
+    __le__ = __lt__ = __ge__ = __gt__ = equals
+
     @property
     def slack(self) -> Scalar:
         """`right - left`: what the relation says is non-negative, positive or zero."""
@@ -291,45 +340,34 @@ def scalar(value: Scalar | Number) -> Scalar:
     """
     if isinstance(value, Scalar):
         return value
-    if isinstance(value, bool) or not isinstance(value, int | Fraction):
-        raise TypeError(f"{value!r} is not exact: write a rational such as Fraction(1, 10)")
+    if isinstance(value, Vector):
+        raise TypeError("a vector stands where a number should: write its norm or inner product")
+    if isinstance(value, Relation):
+        raise TypeError(f"a relation stands where a number should: {NO_TRUTH_VALUE}")
+    if type(value) is not int and type(value) is not Fraction:
+        raise TypeError(f"{value!r} is not exact: write int(...) or a rational as Fraction(1, 10)")
     return Const(Fraction(value))
+
+
+def stated(relation: object) -> None:
+    """Refuse, where a statement is made, what Python has already decided.
+
+    Raises:
+        TypeError: for True or False, as `a == b` gives.
+    """
+    if isinstance(relation, bool):
+        raise TypeError(f"{relation} is no statement: for `left == right` write left.equals(right)")
+
+
+def _summands(other: object) -> tuple[Vector, ...]:
+    """A vector as it is; 0, with which Python's `sum` begins, as the empty sum."""
+    if isinstance(other, Vector):
+        return (other,)
+    if type(other) is int and other == 0:
+        return ()
+    raise TypeError("a vector is added to vectors only")
 
 
 def norm2(vector: Vector) -> Scalar:
     r"""The squared norm $\|v\|^2$."""
     return Inner(vector, vector)
-
-
-T = TypeVar("T")
-
-
-def rebuild(tree: T, rule: Callable[[Any], Any]) -> T:
-    """The tree with `rule` applied at every node, top down; a node mapped to None is descended."""
-    replaced = rule(tree)
-    if replaced is not None:
-        return replaced  # type: ignore[no-any-return]
-    if isinstance(tree, tuple):
-        return tuple(rebuild(item, rule) for item in tree)  # type: ignore[return-value]
-    if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        old = {f.name: getattr(tree, f.name) for f in dataclasses.fields(tree)}
-        return type(tree)(**{name: rebuild(item, rule) for name, item in old.items()})
-    return tree
-
-
-def substitute(tree: T, old: Any, new: Any) -> T:
-    """The tree with every occurrence of the node `old` replaced by `new`."""
-    return rebuild(tree, lambda node: new if type(node) is type(old) and node == old else None)
-
-
-def nodes(tree: Any) -> Iterator[Any]:
-    """Every node of a tree, itself first."""
-    yield tree
-    if isinstance(tree, tuple):
-        children: list[Any] = list(tree)
-    elif dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        children = [getattr(tree, f.name) for f in dataclasses.fields(tree)]
-    else:
-        return
-    for child in children:
-        yield from nodes(child)

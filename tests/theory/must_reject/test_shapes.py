@@ -102,10 +102,10 @@ CASES = {
         make(p**2 >= ZERO, Square(p)), hypotheses=[P_POSITIVE]
     ),
     "Lemma.certificate is declared otherwise than str": make(p**2 >= ZERO, "obvious"),
-    "Lemma.claim is declared otherwise than bool": make(True, Square(p)),
+    "Lemma.claim is declared otherwise than str": make("p >= 0", Square(p)),
     "Dynamics.start is declared otherwise than str": dataclasses.replace(
         make(p**2 >= ZERO, Square(p)),
-        dynamics=dataclasses.replace(make(True, Square(p)).dynamics, start="x_0"),
+        dynamics=dataclasses.replace(make(p**2 >= ZERO, Square(p)).dynamics, start="x_0"),
     ),
 }
 
