@@ -20,6 +20,11 @@ def said(text: str, *names: str) -> Sentence:
     return Sentence(text, names)
 
 
+def unchecked(text: str) -> Sentence:
+    """A sentence that nothing says in symbols: it is printed with the mark."""
+    return Sentence(text)
+
+
 def symbols(theorem: Theorem) -> frozenset[str]:
     """What a sentence may appeal to: hypotheses, conclusions, the algorithm if there is one.
 

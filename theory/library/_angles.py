@@ -99,7 +99,11 @@ class Angles:
         c, t = self.spread, self.t
         return (
             Condition("width", (c * width**2).equals(mu * (1 - 2 * t) + c * t**2)),
-            Condition("cotangent", (mu * cotangent**2).equals(c - mu), "of arcsin √(μ/β)"),
+            Condition(
+                "cotangent",
+                (mu * cotangent**2).equals(c - mu),
+                "of the angle whose squared sine is μ/s, where μκ² = s - μ",
+            ),
             Condition("cosine", (cosine**2).equals(1 - self.tilt**2), "of the tilt"),
         )
 
@@ -175,7 +179,7 @@ class Angles:
                     Multiple(c * sigma**2, on_width),
                 ),
             ),
-            "Both the tilt and the width are at most √(μ/β).",
+            "Both the tilt and the width are at most √(μ/s).",
         )
 
     def _one_step(self) -> Lemma:
@@ -308,7 +312,7 @@ class Angles:
                     minus(on_cosine),
                 ),
             ),
-            "The tilt is at most √(μ/β), in terms of tangents.",
+            "The tilt is at most √(μ/s), in terms of tangents.",
         )
 
     def quantities(self) -> tuple[Quantity, ...]:

@@ -30,7 +30,7 @@ from theory.expressions.terms import (
 from theory.library import _stability as st
 from theory.library._stability import eta, rho, u
 from theory.notation import H, H_b, x, x_0
-from theory.prose import said
+from theory.prose import said, unchecked
 from theory.statements import (
     Assumption,
     Attribution,
@@ -40,7 +40,6 @@ from theory.statements import (
     Lemma,
     Quantity,
     Rule,
-    Sentence,
     Source,
     Theorem,
 )
@@ -84,8 +83,12 @@ change = Lemma(
 POSITIVE = Condition("kappa > 0", kappa > ZERO)
 DIVISORS = (Fact("kappa > 0"),)
 THRESHOLD = Quantity("threshold", threshold, "2/κ, on whose two sides the two theorems are")
-DEFINED = "Put G_b = H_b + ρH_b², G = E G_b, C(V) = (GV + VG)/2 and D(V) = E G_b V G_b."
-BOTH = Sentence(
+DEFINED = said(
+    "Put G_b = H_b + ρH_b², G = E G_b, C(V) = (GV + VG)/2 and D(V) = E G_b V G_b: for the "
+    "linearised SAM E⟨x⁺, V x⁺⟩ = ⟨x, V x⟩ - 2η⟨x, C(V) x⟩ + η²⟨x, D(V) x⟩.",
+    *("algorithm", "change"),
+)
+BOTH = unchecked(
     "A positive definite V with D(V) = κC(V) ≻ 0 serves, rescaled, in this theorem and in the one "
     "on the other side of 2/κ, so that 2/κ is then exactly the largest stable step size."
 )
@@ -107,12 +110,13 @@ STABLE = Theorem(
     title="Up to η = 2/κ a minimum is linearly stable for SAM, if D(V) ⪯ κC(V) for some V ⪰ I",
     title_says=("V >= I", "D(V) <= kappa C(V)", "below the threshold", "stability"),
     statement=(
+        DEFINED,
         said(
-            f"{DEFINED} If V ⪰ I satisfies D(V) ⪯ κC(V) with κ > 0, then for 0 < η ≤ 2/κ the "
+            "If V ⪰ I satisfies D(V) ⪯ κC(V) with κ > 0, then for 0 < η ≤ 2/κ the "
             "linearised SAM satisfies E⟨x_t, V x_t⟩ ≤ ⟨x_0, V x_0⟩, and so E|x_t|² ≤ ⟨x_0, V x_0⟩ "
             "for every t.",
-            *("algorithm", "change", "V >= I", "D(V) <= kappa C(V)", "kappa > 0"),
-            *("step > 0", "below the threshold", "no growth", "stability"),
+            *("V >= I", "D(V) <= kappa C(V)", "kappa > 0"),
+            *("step > 0", "below the threshold", "one step", "no growth", "stability"),
         ),
         BOTH,
     ),
@@ -181,14 +185,15 @@ UNSTABLE = Theorem(
     title="Beyond η = 2/κ SAM diverges geometrically, if D(V) ⪰ κC(V) and D(V) ⪰ δV for some V",
     title_says=("beyond the threshold", "divergence", "rate > 1", "start", "D(V) >= kappa C(V)"),
     statement=(
+        DEFINED,
         said(
-            f"{DEFINED} If a symmetric V ⪯ I satisfies D(V) ⪰ κC(V) and D(V) ⪰ δV with κ, δ > 0, "
+            "If a symmetric V ⪯ I satisfies D(V) ⪰ κC(V) and D(V) ⪰ δV with κ, δ > 0, "
             "then for η > 2/κ the linearised SAM satisfies E|x_t|² ≥ E⟨x_t, V x_t⟩ ≥ "
             "(1 + η(η - 2/κ)δ)^t ⟨x_0, V x_0⟩ for every t, where the factor is above 1: from every "
             "x_0 with ⟨x_0, V x_0⟩ > 0 it diverges geometrically.",
-            *("algorithm", "change", "V <= I", "D(V) >= kappa C(V)", "D(V) >= delta V"),
+            *("V <= I", "D(V) >= kappa C(V)", "D(V) >= delta V"),
             *("kappa > 0", "delta > 0", "step > 0", "beyond the threshold", "start"),
-            *("rate > 1", "growth", "divergence", "not zero"),
+            *("rate > 1", "one step", "growth", "divergence", "not zero"),
         ),
         BOTH,
     ),

@@ -29,7 +29,7 @@ from theory.expressions.terms import (
 from theory.library import _pl as pl
 from theory.library import sam_pl_linear as published
 from theory.notation import L, beta, f, f_b, mu, radius, step_size, x
-from theory.prose import said
+from theory.prose import said, unchecked
 from theory.statements import (
     Assumption,
     Attribution,
@@ -38,7 +38,6 @@ from theory.statements import (
     Lemma,
     Quantity,
     Rule,
-    Sentence,
     Source,
     Theorem,
 )
@@ -250,7 +249,7 @@ HORIZON = Theorem(
             "(1 - 2/k)e + D/k² ≤ D/(k + 1).",
             *("so far", "next index"),
         ),
-        Sentence(
+        unchecked(
             "So E f(x_k) ≤ D/k passes on to k + 1: average the first inequality, which is linear "
             "in f(x), over the law of x_k and use the second; by induction it holds at every later "
             "k, if D is large enough for the first."
