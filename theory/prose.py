@@ -39,10 +39,15 @@ def is_checked(theorem: Theorem, names: Sequence[str]) -> bool:
     return bool(names) and symbols(theorem).issuperset(names)
 
 
-def in_words(theorem: Theorem) -> str:
+def sentences(theorem: Theorem) -> tuple[str, ...]:
     """The statement, each sentence that the kernel has not seen with its mark."""
     if isinstance(theorem.statement, str):
-        return theorem.statement
-    return " ".join(
+        return (theorem.statement,)
+    return tuple(
         s.text if is_checked(theorem, s.said_by) else f"{s.text} {MARK}" for s in theorem.statement
     )
+
+
+def in_words(theorem: Theorem) -> str:
+    """The same as one paragraph."""
+    return " ".join(sentences(theorem))

@@ -7,7 +7,7 @@ from operator import attrgetter
 from theory.export.instance import Value, symbols, untrue
 from theory.expressions.printing import to_text
 from theory.kernel import check
-from theory.prose import AUTHOR, UNSEEN, in_words
+from theory.prose import AUTHOR, UNSEEN, sentences
 from theory.statements import Condition, Source, Theorem, Witness
 
 TEXT_FORM = attrgetter("text")
@@ -24,7 +24,7 @@ def explanation(theorem: Theorem) -> str:
     lines = [
         f"{theorem.id}: {theorem.title}",
         "",
-        f"  {in_words(theorem)}",
+        *(f"  {sentence}" for sentence in sentences(theorem)),
         *([f"  {AUTHOR}"] if isinstance(theorem.statement, str) else []),
         "",
         f"  kind      {theorem.kind.value}",

@@ -107,6 +107,7 @@ THEOREM = Theorem(
                 Rule("eigen", (u,), Mean(Inner(u, st.stepped(w))).equals(eigenvalue * Inner(u, w))),
                 Rule("rayleigh", (u,), eigenvalue * norm2(u) <= Mean(Inner(u, st.stepped(u)))),
             ),
+            implicit=True,
         ),
         Condition("w is a unit vector", norm2(w).equals(1)),
     ),

@@ -99,9 +99,9 @@ def bound(dimension: int) -> Theorem:
                 "bound",
             ),
             unchecked(
-                "The inequality at Y holds at every mean-square stable minimum: the map "
-                "X ↦ E M_b X M_b is self-adjoint, and stability makes its spectral radius at most "
-                "1. So there η²s_2² is at most this, whether or not H_b ⪰ 0."
+                "The inequality at Y holds at every mean-square stable minimum, whether or not "
+                "H_b ⪰ 0, since X ↦ E M_b X M_b is self-adjoint and stability makes its spectral "
+                "radius at most 1."
             ),
         ),
         source=Source("this toolkit", "repairs " + WU_MA_E, Attribution.DERIVED),
