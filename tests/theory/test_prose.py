@@ -24,7 +24,6 @@ UNCHECKED = {
     "sam-aligned-noise": ("The bound on |G|_F", "So bounded E|x_t|² needs"),
     "sam-coherence": ("For rank-one H_b =", "With a fixed normalisation"),
     "sam-normalized-bounded": ("The iterates stay in",),
-    "sam-pl-convex": ("This factor is 1",),
     "sam-pl-minibatch": ("By sgd-batch-gradients this holds", "The smallest factor is"),
     "sam-pl-minibatch-best-step": ("By sgd-batch-gradients this holds", "The factor is 1"),
     "sam-pl-noise-horizon": ("So E f(x_k) ≤",),

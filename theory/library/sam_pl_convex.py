@@ -12,7 +12,7 @@ from theory.library import sam_pl_linear as published
 from theory.library import sam_pl_optimal as nonconvex
 from theory.library._convex import CONVEX_SAMPLES, between
 from theory.notation import L, beta, f, mu, radius, root, step_size, x
-from theory.prose import said, unchecked
+from theory.prose import said
 from theory.statements import Attribution, Condition, Kind, Lemma, Quantity, Source, Theorem
 from theory.witnesses import witness
 
@@ -77,7 +77,12 @@ THEOREM = Theorem(
             *("cotangent >= 0", "cotangent", "cosine > 0", "cosine", "the best step size"),
             *("the best width", "the best factor", "the best step size is non-negative"),
         ),
-        unchecked("This factor is 1 - (μ/L) sin²(arcsin √(μ/β) - arcsin σ)."),
+        said(
+            "That is 1 - (μ/L)(sc - sκσ)² with (sκ)² = 1 - s²: for the angles arcsin s, with "
+            "cosine sκ, and arcsin σ, with cosine c, it is "
+            "1 - (μ/L) sin²(arcsin √(μ/β) - arcsin σ).",
+            *("cosine", *angles.SINE),
+        ),
     ),
     source=Source("this toolkit", "sharpens " + published.SAM_PAPER, Attribution.DERIVED),
     kind=Kind.UPPER_BOUND,
@@ -125,8 +130,9 @@ THEOREM = Theorem(
             ),
             "The admissible range, solved for ρ.",
         ),
+        *method.sine(s),
     ),
-    conclusion=(*angles.CONCLUSION, "the largest radius"),
+    conclusion=(*angles.CONCLUSION, "the largest radius", *angles.SINE),
     witness=witness(
         {
             **{"beta": 25, "L": 22, "mu": 16, "step_size": "7/1375", "radius": "3/25"},

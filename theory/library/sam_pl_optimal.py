@@ -9,7 +9,7 @@ from theory.library import _angles as angles
 from theory.library import _pl as pl
 from theory.library import sam_pl_improved as improved
 from theory.library import sam_pl_linear as published
-from theory.notation import L, beta, cosine, cotangent, f, mu, radius, root, step_size, width
+from theory.notation import L, beta, f, mu, radius, root, step_size, width
 from theory.prose import said
 from theory.statements import Attribution, Condition, Kind, Lemma, Quantity, Source, Theorem
 from theory.witnesses import witness
@@ -108,28 +108,9 @@ THEOREM = Theorem(
             times(Invert(known(beta**2 * (s + q))), add(Fact("radius range"), on_root)),
             "The admissible range, solved for ρ.",
         ),
-        Lemma(
-            "sine of the difference",
-            method.best_factor.equals(1 - mu / L * (s * cosine - s * cotangent * q) ** 2),
-            Multiple(-mu / (beta * L) * (cosine - q * cotangent) ** 2, Fact("root squared")),
-            "sin(θ - φ) = sin θ cos φ - cos θ sin φ with sin θ = √(μ/β) and sin φ = βρ.",
-        ),
-        Lemma(
-            "cosine of the first angle",
-            ((s * cotangent) ** 2).equals(1 - s**2),
-            add(
-                Multiple(1 / beta, Fact("cotangent")),
-                Multiple(-(1 + cotangent**2) / beta, Fact("root squared")),
-            ),
-            "cos θ = √(1 - μ/β).",
-        ),
+        *method.sine(s),
     ),
-    conclusion=(
-        *angles.CONCLUSION,
-        "the largest radius",
-        "sine of the difference",
-        "cosine of the first angle",
-    ),
+    conclusion=(*angles.CONCLUSION, "the largest radius", *angles.SINE),
     witness=witness(
         {
             **{"beta": 25, "L": 22, "mu": 16, "step_size": "7/550", "radius": "3/125"},
