@@ -167,6 +167,20 @@ class Witness:
 
 
 @dataclass(frozen=True)
+class Sentence:
+    """A sentence about a theorem, with what says the same in symbols.
+
+    Attributes:
+        text: the sentence.
+        said_by: the names of the hypotheses and conclusions that it puts in words, and `algorithm`
+            for the step that is meant; none if the kernel has not seen it (see `theory.prose`).
+    """
+
+    text: str
+    said_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Quantity:
     """An expression of the statement under a name by which it can be evaluated and drawn."""
 
@@ -184,7 +198,8 @@ class Theorem:
     Attributes:
         id: the name used on the command line.
         title: one line.
-        statement: the claim in words, with its conventions.
+        statement: the claim in words, with its conventions: sentences that name what says the
+            same in symbols, or plain text, which nothing is compared with.
         source: where it comes from, and how sure that is.
         kind: what sort of statement it is.
         hypotheses: everything that is assumed.
@@ -195,15 +210,16 @@ class Theorem:
         witness: an exact instance in which all hypotheses hold; a proof under hypotheses needs it,
             since it could be true of nothing.
         quantities: expressions of the statement that can be evaluated.
-        findings: what the toolkit found out about it, in words.
+        findings: what the toolkit found out about it, in words that the kernel has not seen.
         expected: the status recorded with the theorem.
         refutation: an exact instance in which all hypotheses hold and a conclusion fails.
         repaired_by: the id of the proved theorem that says what is true instead.
+        title_says: the names of the hypotheses and conclusions that the title sums up.
     """
 
     id: str
     title: str
-    statement: str
+    statement: str | tuple[Sentence, ...]
     source: Source
     kind: Kind
     hypotheses: tuple[Hypothesis, ...]
@@ -217,6 +233,7 @@ class Theorem:
     expected: Status = Status.PROVED
     refutation: Witness | None = None
     repaired_by: str = ""
+    title_says: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from theory.export.to_latex import shown_value as shown
 from theory.export.to_text import cited
 from theory.expressions.printing import LATEX, to_latex, to_text
 from theory.expressions.terms import Relation
+from theory.prose import UNSEEN, in_words
 from theory.statements import Condition, Hypothesis, Report, Theorem
 
 __all__ = ["by_topic", "gallery", "page", "verdicts"]
@@ -94,7 +95,7 @@ def page(theorem: Theorem, report: Report) -> str:
         "",
         f"`{theorem.id}`",
         "",
-        plain(theorem.statement),
+        plain(in_words(theorem)),
         "",
         "## In symbols",
     ]
@@ -108,7 +109,7 @@ def page(theorem: Theorem, report: Report) -> str:
     lines += counterexample(theorem, report) if theorem.refutation else proof(theorem, report)
     lines += related(theorem)
     if theorem.findings:
-        lines += ["", "## What was found", "", *(f"- {plain(text)}" for text in theorem.findings)]
+        lines += ["", f"## {UNSEEN}", "", *(f"- {plain(text)}" for text in theorem.findings)]
     if theorem.quantities:
         lines += ["", "## Quantities", "", "Evaluated by `theory.evaluate`, under these names.", ""]
         for quantity in theorem.quantities:

@@ -16,6 +16,7 @@ from theory.export.instance import symbols, untrue
 from theory.export.to_text import cited
 from theory.expressions.terms import Param, nodes
 from theory.notation import SYMBOLS
+from theory.prose import UNSEEN, in_words
 from theory.statements import Assumption, Condition, Hypothesis, Lemma, Status, Witness
 
 __all__ = ["card"]
@@ -51,12 +52,12 @@ def card(
         ),
         tag("p", f"{theorem.kind.value.capitalize()}. Source: ", source, ".", class_="source"),
         _disagreement(verdict),
-        tag("p", prose(theorem.statement, known), class_="statement"),
+        tag("p", prose(in_words(theorem), known), class_="statement"),
         _claims(verdict),
         tag("h4", "Hypotheses"),
         tag("ul", *_hypotheses(verdict), class_="hypotheses"),
         _counterexample(verdict, known) if theorem.refutation else _proof(verdict),
-        section("What was found", tag("ul", *found)) if found else None,
+        section(UNSEEN, tag("ul", *found)) if found else None,
         quantities(theorem),
         section(
             "Against measurements",

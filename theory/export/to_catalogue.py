@@ -15,7 +15,7 @@ BEGIN, END = "<!-- catalogue: begin -->", "<!-- catalogue: end -->"
 def catalogue(theorems: Iterable[Theorem]) -> str:
     """A table with a row for every theorem, sorted by source."""
     rows = [
-        "| theorem | what it says | source | status | what was found |",
+        "| theorem | what it says | source | status | what was found, in words |",
         "| --- | --- | --- | --- | --- |",
     ]
     for theorem in sorted(theorems, key=lambda t: (t.source.reference, t.id)):

@@ -9,6 +9,7 @@ from theory.export.to_text import cited
 from theory.expressions.printing import to_latex
 from theory.expressions.terms import Const, Relation
 from theory.kernel import check
+from theory.prose import AUTHOR, in_words
 from theory.statements import Condition, Theorem, Witness
 
 LATEX_FORM = attrgetter("latex")
@@ -39,7 +40,8 @@ def article(theorem: Theorem) -> str:
     """A complete document that compiles with `pdflatex`, `xelatex` or `lualatex`."""
     lines = [
         rf"\section*{{{prose(theorem.title)}}}",
-        prose(f"{theorem.kind.value.capitalize()}. {theorem.statement}"),
+        prose(f"{theorem.kind.value.capitalize()}. {in_words(theorem)}"),
+        *([prose(AUTHOR)] if isinstance(theorem.statement, str) else []),
         "",
         prose(f"Source: {cited(theorem.source)}."),
         "",

@@ -7,6 +7,7 @@ from operator import attrgetter
 from theory.export.instance import Value, symbols, untrue
 from theory.expressions.printing import to_text
 from theory.kernel import check
+from theory.prose import AUTHOR, UNSEEN, sentences
 from theory.statements import Condition, Source, Theorem, Witness
 
 TEXT_FORM = attrgetter("text")
@@ -23,7 +24,8 @@ def explanation(theorem: Theorem) -> str:
     lines = [
         f"{theorem.id}: {theorem.title}",
         "",
-        f"  {theorem.statement}",
+        *(f"  {sentence}" for sentence in sentences(theorem)),
+        *([f"  {AUTHOR}"] if isinstance(theorem.statement, str) else []),
         "",
         f"  kind      {theorem.kind.value}",
         f"  source    {cited(theorem.source)}",
@@ -48,7 +50,7 @@ def explanation(theorem: Theorem) -> str:
         *(_refutation(theorem, theorem.refutation) if theorem.refutation else _proof(theorem)),
     ]
     if theorem.findings:
-        lines += ["", "Findings", *(f"  - {finding}" for finding in theorem.findings)]
+        lines += ["", UNSEEN, *(f"  - {finding}" for finding in theorem.findings)]
     return "\n".join(lines)
 
 

@@ -50,6 +50,8 @@ CONCLUSION = (
     "the best factor",
     "the best step size is non-negative",
 )
+#: The steps that say of the smallest factor that it has the sine of a difference of two angles.
+SINE = ("sine of the difference", "cosine of the first angle")
 on_width, on_cotangent, on_cosine = Fact("width"), Fact("cotangent"), Fact("cosine")
 
 
@@ -99,7 +101,11 @@ class Angles:
         c, t = self.spread, self.t
         return (
             Condition("width", (c * width**2).equals(mu * (1 - 2 * t) + c * t**2)),
-            Condition("cotangent", (mu * cotangent**2).equals(c - mu), "of arcsin √(μ/β)"),
+            Condition(
+                "cotangent",
+                (mu * cotangent**2).equals(c - mu),
+                "of the angle whose squared sine is μ/s, where μκ² = s - μ",
+            ),
             Condition("cosine", (cosine**2).equals(1 - self.tilt**2), "of the tilt"),
         )
 
@@ -175,7 +181,7 @@ class Angles:
                     Multiple(c * sigma**2, on_width),
                 ),
             ),
-            "Both the tilt and the width are at most √(μ/β).",
+            "Both the tilt and the width are at most √(μ/s).",
         )
 
     def _one_step(self) -> Lemma:
@@ -308,7 +314,30 @@ class Angles:
                     minus(on_cosine),
                 ),
             ),
-            "The tilt is at most √(μ/β), in terms of tangents.",
+            "The tilt is at most √(μ/s), in terms of tangents.",
+        )
+
+    def sine(self, s: Scalar) -> tuple[Lemma, Lemma]:
+        """The smallest factor by the sine of a difference, from `root squared`, μ = s²c."""
+        cosine_of_first = s * cotangent
+        difference = s * cosine - cosine_of_first * self.tilt
+        off = (cosine - self.tilt * cotangent) ** 2
+        return (
+            Lemma(
+                SINE[0],
+                self.best_factor.equals(1 - mu / L * difference**2),
+                Multiple(-mu / (self.spread * L) * off, Fact("root squared")),
+                "sin(θ - φ) = sin θ cos φ - cos θ sin φ with sin θ = s and sin φ the tilt.",
+            ),
+            Lemma(
+                SINE[1],
+                (cosine_of_first**2).equals(1 - s**2),
+                add(
+                    Multiple(1 / self.spread, on_cotangent),
+                    Multiple(-(1 + cotangent**2) / self.spread, Fact("root squared")),
+                ),
+                "cos θ = √(1 - s²).",
+            ),
         )
 
     def quantities(self) -> tuple[Quantity, ...]:

@@ -8,13 +8,14 @@ from theory.certificates import Cone
 from theory.expressions.terms import Gradient, Mean, Scalar, Value, norm2
 from theory.library import _pl as pl
 from theory.notation import beta, f, f_b, mu, p
+from theory.prose import said, unchecked
 from theory.statements import Assumption, Condition, Rule
 
 SHARE = Condition("p >= 0", p >= ZERO)
 SHARE_AT_MOST_1 = Condition("p <= 1", p <= 1)
 BATCH_LAW = Assumption(
     "batch law",
-    "f_b is the mean of a batch of losses that are β-smooth and make f_b zero at one point",
+    "the second moment of the gradient of a batch, which keeps the share p of the noise",
     "sgd-batch-gradients",
     (
         Rule(
@@ -32,10 +33,15 @@ LOWEST = Assumption(
     "Ma, Bassily, Belkin 2018",
     (Rule("nonnegative", (u,), Value(f, u) >= ZERO),),
 )
-WORDS = (
-    "Let f_b be the mean of a random batch of B out of n losses that are β-smooth and zero at one "
-    "common point, f = E f_b L-smooth and PL, and p = (n - B)/(B(n - 1)), or 1/B for sampling with "
-    "replacement. "
+SETTING_IN_WORDS = said(
+    "Let E|∇f_b|² ≤ 2pβf + (1 - p)|∇f|², and let f = E f_b be L-smooth and PL "
+    "(convention PL-half, μ > 0).",
+    *("batch law", "smooth mean", "PL", "beta > 0", "L > 0", "mu > 0"),
+)
+SAMPLING = unchecked(
+    "By sgd-batch-gradients this holds for the mean f_b of a random batch of B out of n losses "
+    "that are β-smooth and zero at one common point, with p = (n - B)/(B(n - 1)), or 1/B for "
+    "sampling with replacement."
 )
 
 

@@ -37,7 +37,10 @@ def eigenvector(name: str, vector: Vector, value: Scalar) -> Assumption:
     """A vector is an eigenvector of H with a given eigenvalue."""
     relation = Inner(u, H(vector)).equals(value * Inner(u, vector))
     return Assumption(
-        name, "Hv = av for this v and a", "definition", (Rule("eigen", (u,), relation),)
+        name,
+        "an eigenvector of H, with its eigenvalue",
+        "definition",
+        (Rule("eigen", (u,), relation),),
     )
 
 

@@ -88,7 +88,7 @@ def hypotheses(
         Condition(
             f"s_{order}",
             (s**order).equals(st.gap(order, u, u)),
-            f"u is a top eigenvector of E H_b^{order} - H^{order}, with eigenvalue s^{order}",
+            "at a top eigenvector u it is the largest eigenvalue",
         ),
     )
 

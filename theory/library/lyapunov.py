@@ -18,6 +18,7 @@ from theory.expressions.terms import (
 from theory.library import _stability as st
 from theory.library._stability import u
 from theory.notation import x, x_0
+from theory.prose import said
 from theory.statements import (
     Assumption,
     Attribution,
@@ -74,10 +75,15 @@ GROWTH = Assumption(
 STABILITY = Theorem(
     id="lyapunov-stability",
     title="A Lyapunov matrix makes a minimum linearly stable for SAM",
+    title_says=("P >= I", "P does not increase", "stability"),
     statement=(
-        "If P ⪰ I and E M_b P M_b ⪯ P with M_b = I - ηH_b - ηρH_b², the linearised dynamics "
-        "x⁺ = M_b x satisfies E|x_t|² ≤ ⟨x_0, P x_0⟩ for every t. P = I is the one-step condition; "
-        "ρ = 0 is SGD."
+        said(
+            "If P ⪰ I and E M_b P M_b ⪯ P with M_b = I - ηH_b - ηρH_b², the linearised dynamics"
+            " x⁺ = M_b x satisfies E⟨x_t, P x_t⟩ ≤ ⟨x_0, P x_0⟩, and so E|x_t|² ≤ ⟨x_0, P x_0⟩,"
+            " for every t.",
+            *("P >= I", "P does not increase", "algorithm", "no growth", "stability"),
+        ),
+        said("At ρ = 0 this is SGD.", "algorithm"),
     ),
     source=SOURCE,
     kind=Kind.SUFFICIENT,
@@ -115,11 +121,16 @@ STABILITY = Theorem(
 
 INSTABILITY = Theorem(
     id="lyapunov-instability",
-    title="A Lyapunov matrix that grows makes a minimum unstable for SAM",
+    title="A Lyapunov matrix that grows makes SAM diverge in mean square",
+    title_says=("P grows", "rate > 1", "divergence"),
     statement=(
-        "If P ⪯ I and E M_b P M_b ⪰ rate · P with rate > 1, then "
-        "E|x_t|² ≥ rate^t ⟨x_0, P x_0⟩ for every t: the linearised dynamics diverges in mean "
-        "square from every x_0 with ⟨x_0, P x_0⟩ > 0. ρ = 0 is SGD."
+        said(
+            "If P ⪯ I and E M_b P M_b ⪰ rate · P with rate > 1, the linearised dynamics "
+            "satisfies E⟨x_t, P x_t⟩ ≥ rate^t ⟨x_0, P x_0⟩, and so E|x_t|² ≥ rate^t ⟨x_0, P "
+            "x_0⟩, for every t: it diverges geometrically from every x_0 with ⟨x_0, P x_0⟩ > 0.",
+            *("P <= I", "P grows", "rate > 1", "algorithm", "growth of the energy", "divergence"),
+        ),
+        said("At ρ = 0 this is SGD.", "algorithm"),
     ),
     source=SOURCE,
     kind=Kind.NECESSARY,

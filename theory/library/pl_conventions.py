@@ -10,6 +10,7 @@ from theory.certificates import Instance
 from theory.expressions.terms import Gradient, Value, norm2
 from theory.library import _pl as pl
 from theory.notation import alpha, f, mu, x
+from theory.prose import said
 from theory.statements import Attribution, Kind, Lemma, Source, Theorem
 from theory.witnesses import witness
 
@@ -18,7 +19,8 @@ squared = norm2(Gradient(f, x))
 FROM_HALF = Theorem(
     id="pl-half-to-bare",
     title="PL-half with μ is PL-bare with α = 2μ",
-    statement="If ½|∇f|² ≥ μ f everywhere, then |∇f|² ≥ 2μ f everywhere.",
+    title_says=("PL", "PL-bare"),
+    statement=(said("If ½|∇f|² ≥ μ f everywhere, then |∇f|² ≥ 2μ f everywhere.", "PL", "PL-bare"),),
     source=Source("definition of both conventions", "", Attribution.DERIVED),
     kind=Kind.IDENTITY,
     hypotheses=(polyak_lojasiewicz("PL", f, mu, "half"),),
@@ -38,7 +40,10 @@ FROM_HALF = Theorem(
 FROM_BARE = Theorem(
     id="pl-bare-to-half",
     title="PL-bare with α is PL-half with μ = α/2",
-    statement="If |∇f|² ≥ α f everywhere, then ½|∇f|² ≥ (α/2) f everywhere.",
+    title_says=("PL", "PL-half"),
+    statement=(
+        said("If |∇f|² ≥ α f everywhere, then ½|∇f|² ≥ (α/2) f everywhere.", "PL", "PL-half"),
+    ),
     source=Source("definition of both conventions", "", Attribution.DERIVED),
     kind=Kind.IDENTITY,
     hypotheses=(polyak_lojasiewicz("PL", f, alpha, "bare"),),

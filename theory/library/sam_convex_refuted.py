@@ -9,6 +9,7 @@ from theory.expressions.terms import Gradient, Inner, Mean, Value
 from theory.library import _pl as pl
 from theory.library._pl import G
 from theory.notation import beta, f, f_b, mu, radius, step_size, x, x_0
+from theory.prose import said
 from theory.statements import (
     Attribution,
     Condition,
@@ -27,10 +28,15 @@ h = Gradient(f_b, x + radius * pl.g)
 THEOREM = Theorem(
     id="sam-convex-every-radius",
     title="With convex components SAM decreases the loss at every radius",
+    title_says=("smooth convex samples", "radius > 0", "one step"),
     statement=(
-        "As SGD does at small step sizes: if every f_b is convex and β-smooth with the same "
-        "minimiser and f satisfies PL-half with μ, one step of SAM does not increase E f, whatever "
-        "ρ > 0, and its mean direction is one of descent."
+        said(
+            "If every f_b is convex and β-smooth with the same minimiser, where it is 0, and f "
+            "satisfies PL-half with μ > 0, one step of SAM with 0 < η ≤ 1/β does not increase E"
+            " f, whatever ρ > 0, and its mean direction is one of descent.",
+            *("smooth convex samples", "interpolation", "PL", "beta > 0", "mu > 0", "step > 0"),
+            *("step range", "radius > 0", "algorithm", "descent direction", "one step"),
+        ),
     ),
     source=Source("this toolkit", "a conjecture that small examples suggest", Attribution.DERIVED),
     kind=Kind.UPPER_BOUND,

@@ -22,6 +22,7 @@ from theory.library import _pl as pl
 from theory.library import sam_pl_linear as published
 from theory.library._convex import CONVEX_SAMPLES, between
 from theory.notation import beta, f, f_b, mu, step_size, stretch, x, x_0
+from theory.prose import said, unchecked
 from theory.statements import (
     Assumption,
     Attribution,
@@ -67,9 +68,9 @@ SETTING: tuple[Hypothesis, ...] = (
     pl.RADIUS,
 )
 start = substitute(distance, x, x_0)
-WORDS = (
-    "Let every f_b be convex and β-smooth, and let x* make every f_b zero. Unnormalised "
-    "stochastic SAM with the same sample in both gradients "
+SETTING_IN_WORDS = said(
+    "Let every f_b be convex and β-smooth, and let x* minimise every f_b, with value 0.",
+    *("smooth samples", "convex samples", "common minimiser", "value 0", "beta > 0"),
 )
 SOURCE = Source("this toolkit", "", Attribution.DERIVED)
 
@@ -161,11 +162,17 @@ DIVISORS = (known(beta), known(1 + 2 * q), BELOW_TWO)
 
 DISTANCE = Theorem(
     id="sam-distance",
-    title="SAM on convex samples never moves away from a common minimiser",
+    title="SAM on convex samples never moves away from a common minimiser in the mean",
+    title_says=("convex samples", "common minimiser", "bounded"),
     statement=(
-        WORDS + "and step size η ≤ (1/β)(1 - β²ρ²/(1 + 2βρ)), so βρ ≤ 1 + √2, satisfies "
-        "E|x⁺ - x*|² ≤ |x - x*|² - 2ηf(x), hence E|x_t - x*|² ≤ |x_0 - x*|². "
-        "No PL condition is needed."
+        SETTING_IN_WORDS,
+        said(
+            "Unnormalised stochastic SAM with the same sample in both gradients and step size 0"
+            " ≤ η ≤ (1/β)(1 - β²ρ²/(1 + 2βρ)), so that β²ρ² ≤ 1 + 2βρ, that is βρ ≤ 1 + √2, "
+            "satisfies E|x⁺ - x*|² ≤ |x - x*|² - 2ηf(x).",
+            *("algorithm", "step >= 0", "radius >= 0", "short steps", "largest radius", "one step"),
+        ),
+        said("Hence E|x_t - x*|² ≤ |x_0 - x*|².", "bounded"),
     ),
     source=SOURCE,
     kind=Kind.UPPER_BOUND,
@@ -192,8 +199,14 @@ DISTANCE = Theorem(
             geometric_decay(distance, number(1), "no step away"),
             "Induction on t by the tower rule.",
         ),
+        Lemma(
+            "largest radius",
+            q**2 <= 1 + 2 * q,
+            times(known(beta), known(1 + 2 * q), add(Fact("step >= 0"), Fact("short steps"))),
+            "Beyond it no step is short enough.",
+        ),
     ),
-    conclusion=("one step", "bounded"),
+    conclusion=("one step", "bounded", "largest radius"),
     witness=witness(
         {"beta": 4, "step_size": "1/8", "radius": "1/4"}, {"x_star": [0, 0]}, pl.SAMPLES
     ),
@@ -207,12 +220,27 @@ DISTANCE = Theorem(
 )
 LINEAR = Theorem(
     id="sam-distance-linear",
-    title="SAM contracts the distance at a rate linear in μ/β, at a radius of order 1/β",
+    title="SAM contracts the distance at a rate linear in μ, at a radius of order 1/β",
+    title_says=("quadratic growth", "short steps", "rate"),
     statement=(
-        WORDS + "and step size η ≤ (1/β)(1 - β²ρ²/(1 + 2βρ)) satisfies, if f(u) ≥ (μ/2)|u - x*|², "
-        "E|x⁺ - x*|² ≤ (1 - ημ)|x - x*|² and the corresponding linear rate; the largest step size "
-        "is the best, with factor 1 - (μ/β)(1 - β²ρ²/(1 + 2βρ)). The space may be any that the "
-        "iterates stay in, such as the range of the gradients around x_0."
+        SETTING_IN_WORDS,
+        said(
+            "Let f(u) ≥ (μ/2)|u - x*|² with 0 < μ ≤ β.", "quadratic growth", "mu > 0", "mu <= beta"
+        ),
+        said(
+            "Unnormalised stochastic SAM with the same sample in both gradients and step size 0"
+            " ≤ η ≤ (1/β)(1 - β²ρ²/(1 + 2βρ)) satisfies E|x⁺ - x*|² ≤ (1 - ημ)|x - x*|² and the"
+            " corresponding linear rate.",
+            *("algorithm", "step >= 0", "radius >= 0", "short steps", "one step", "rate"),
+        ),
+        said(
+            "The largest step size is the best, with factor 1 - (μ/β)(1 - β²ρ²/(1 + 2βρ)).",
+            *("the best step size", "the best factor"),
+        ),
+        unchecked(
+            "The space may be any that the iterates stay in, such as the range of the gradients"
+            " around x_0."
+        ),
     ),
     source=SOURCE,
     kind=Kind.UPPER_BOUND,

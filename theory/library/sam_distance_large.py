@@ -14,6 +14,7 @@ from theory.library import sam_pl_linear as published
 from theory.library.sam_distance import above_minimum, known, own_loss, q, z
 from theory.notation import beta, mu, radius, step_size, x
 from theory.notation import stretch as w
+from theory.prose import said
 from theory.statements import Condition, Kind, Lemma, Quantity, Theorem
 from theory.witnesses import witness
 
@@ -32,13 +33,38 @@ long = times(known(beta * (1 + 2 * q)), Fact("long steps"))  # (1 + q)² - (1 + 
 
 THEOREM = Theorem(
     id="sam-distance-large-radius",
-    title="Beyond a golden radius SAM contracts the distance best with long steps, up to 3/β",
+    title="Beyond a golden radius SAM contracts the distance by long steps, up to 3/β",
+    title_says=(
+        "golden",
+        "long steps",
+        "rate",
+        "the best step size",
+        "the best step size is long",
+        "the best step size is in range",
+        "the largest radius",
+    ),
     statement=(
-        short.WORDS + "with q = βρ ≥ (1 + √5)/2 and step size "
-        "(1/β)(1 - q²/(1 + 2q)) ≤ η ≤ (3 - q)/(2β) satisfies, if f(u) ≥ (μ/2)|u - x*|², "
-        "E|x⁺ - x*|² ≤ (1 - ημ(1 + q)(2 - (1 + q)/(2 - βη)))|x - x*|² and the corresponding "
-        "linear rate; the best step size is (2 - √(1 + q))/β, with factor "
-        "1 - (μ/β)(1 + q)(2 - √(1 + q))². The radius is at most 3/β."
+        short.SETTING_IN_WORDS,
+        said(
+            "Let f(u) ≥ (μ/2)|u - x*|² with 0 < μ ≤ β.", "quadratic growth", "mu > 0", "mu <= beta"
+        ),
+        said(
+            "Let q = βρ and w = √(1 + q) with w ≤ q, that is q ≥ (1 + √5)/2.",
+            *("radius >= 0", "stretch > 0", "stretch", "golden"),
+        ),
+        said(
+            "Unnormalised stochastic SAM with the same sample in both gradients and step size "
+            "(1/β)(1 - q²/(1 + 2q)) ≤ η ≤ (3 - q)/(2β), η ≥ 0, satisfies E|x⁺ - x*|² ≤ (1 - "
+            "ημ(1 + q)(2 - (1 + q)/(2 - βη)))|x - x*|² and the corresponding linear rate.",
+            *("algorithm", "step >= 0", "long steps", "step range", "one step", "rate"),
+        ),
+        said(
+            "The best step size is (2 - √(1 + q))/β, which is in this range, with factor 1 - "
+            "(μ/β)(1 + q)(2 - √(1 + q))².",
+            *("the best step size", "the best factor", "the best step size is long"),
+            "the best step size is in range",
+        ),
+        said("The radius is at most 3/β.", "the largest radius"),
     ),
     source=short.SOURCE,
     kind=Kind.UPPER_BOUND,

@@ -9,6 +9,7 @@ from theory.expressions.terms import Inner, norm2
 from theory.library import _quadratic as qd
 from theory.library._quadratic import a, eta, g, known, rho, v, y
 from theory.notation import H, edge
+from theory.prose import said
 from theory.statements import (
     Attribution,
     Condition,
@@ -29,12 +30,23 @@ rate = a * (1 + rho * a) * (eta + rho * (eta * a + edge))
 
 UNNORMALIZED = Theorem(
     id="sam-edge",
-    title="Full-batch unnormalised SAM has its edge of stability exactly at ηa = t*",
+    title=(
+        "Along an eigenvector full-batch unnormalised SAM has its edge of stability exactly"
+        " at ηa = t*"
+    ),
+    title_says=("eigenvector", "edge", "dynamics", "distance to the edge", "the edge separates"),
     statement=(
-        "On a quadratic, unnormalised SAM with the full gradient multiplies the coordinate along "
-        "an eigenvector with eigenvalue a > 0 by R = 1 - ηa(1 + ρa) at every step. With t* > 0 "
-        "the root of ρt² + ηt = 2η, R² - 1 = a(1 + ρa)(η + ρ(ηa + t*))(ηa - t*): the coordinate "
-        "shrinks if ηa < t*, keeps its size at ηa = t* and diverges geometrically beyond."
+        said(
+            "On a quadratic, unnormalised SAM with the full gradient multiplies the coordinate "
+            "along an eigenvector with eigenvalue a > 0 by R = 1 - ηa(1 + ρa) at every step.",
+            *("algorithm", "eigenvector", "step > 0", "radius >= 0", "a > 0", "dynamics"),
+        ),
+        said(
+            "With t* > 0 the root of ρt² + ηt = 2η, R² - 1 = a(1 + ρa)(η + ρ(ηa + t*))(ηa - "
+            "t*), where all factors but the last are positive: the coordinate shrinks if ηa < "
+            "t*, keeps its size at ηa = t* and grows geometrically beyond.",
+            *("edge > 0", "edge", "distance to the edge", "the edge separates", "dynamics"),
+        ),
     ),
     source=Source(AGARWALA, "stability of SAM on quadratics", Attribution.RECONSTRUCTED),
     kind=Kind.IDENTITY,
@@ -84,11 +96,25 @@ ascent = qd.NORMALIZED.ascent_scale(rho, g) * H(y)
 NORMALIZED = Theorem(
     id="sam-edge-normalized",
     title="Long-Bartlett's SAM edge: where a step of normalised SAM overshoots by exactly 1",
+    title_says=("gradient", "edge", "one step", "distance to the edge", "the edge separates"),
     statement=(
-        "At a point y of a quadratic with gradient norm g > 0, normalised SAM with the full "
-        "gradient multiplies the coordinate along an eigenvector with eigenvalue a by R = 1 - "
-        "ηa(1 + ρa/g). Let a* > 0 solve ηa*(1 + ρa*/g) = 2, so that 2ρa*/g + 1 = √(1 + 8ρ/(ηg)). "
-        "Then R² - 1 is a positive number times a - a*: the coordinate overshoots beyond a* only."
+        said(
+            "At a point y of a quadratic with gradient norm g > 0, normalised SAM with the full"
+            " gradient multiplies the coordinate along an eigenvector with eigenvalue a > 0 by "
+            "R = 1 - ηa(1 + ρa/g).",
+            *("gradient", "gradient_norm > 0", "eigenvector", "step > 0", "radius >= 0", "a > 0"),
+            *("ascent length", "one step"),
+        ),
+        said(
+            "Let t* = ηa* > 0 solve ρt² + ηgt = 2ηg, that is ηa*(1 + ρa*/g) = 2, so that 2ρa*/g"
+            " + 1 = √(1 + 8ρ/(ηg)).",
+            *("edge > 0", "edge", "closed form"),
+        ),
+        said(
+            "Then R² - 1 is a positive number times a - a*: the coordinate overshoots beyond a*"
+            " only.",
+            *("distance to the edge", "the edge separates"),
+        ),
     ),
     source=Source(LONG, "the SAM edge", Attribution.RECONSTRUCTED),
     kind=Kind.IDENTITY,

@@ -10,6 +10,7 @@ from theory.library import _stability as st
 from theory.library._stability import eta, rho, u
 from theory.library.sam_exact_threshold import surrogate
 from theory.notation import H, x
+from theory.prose import said, unchecked
 from theory.statements import (
     Assumption,
     Attribution,
@@ -52,12 +53,29 @@ flat = times(
 ALIGNED = with_growth(
     Theorem(
         id="sam-aligned-noise",
-        title="Aligned gradient noise lets SAM stay only where the Hessian's Frobenius norm is low",
+        title=(
+            "Where gradient noise is aligned with H, SAM's loss grows at a rate set by the "
+            "Frobenius norm of H"
+        ),
+        title_says=("alignment", "power means", "growth"),
         statement=(
-            "Put G_b = H_b + ρH_b², G = E G_b, and let the noise be aligned: E⟨(G_b - G)u, H(G_b - "
-            "G)u⟩ ≥ ω|G|_F² ⟨u, Hu⟩ for all u. If |G|_F ≥ F(1 + ρF/√r), which holds with F = |H|_F "
-            "and r the rank of H, then the linearised SAM's loss satisfies E ℓ(x_t) ≥ "
-            "(η²ωF²(1 + ρF/√r)²)^t ℓ(x_0): stability needs F(1 + ρF/√r) ≤ 1/(η√ω)."
+            said(
+                "Put G_b = H_b + ρH_b² and G = E G_b, let H ⪰ 0 and ρ, ω ≥ 0, and let the noise be "
+                "aligned: E⟨(G_b - G)u, H(G_b - G)u⟩ ≥ ω|G|_F² ⟨u, Hu⟩ for all u, where the number "
+                "|G|_F is at least F(1 + ρF/√r) with F ≥ 0 and r > 0.",
+                *("H >= 0", "mean", "alignment", "radius >= 0", "alignment >= 0"),
+                *("frobenius >= 0", "root_rank > 0", "power means"),
+            ),
+            said(
+                "Then the linearised SAM's loss ℓ(x) = ½⟨x, Hx⟩ satisfies E ℓ(x⁺) ≥ η²ωF²(1 + "
+                "ρF/√r)² ℓ(x), and E ℓ(x_t) ≥ (η²ωF²(1 + ρF/√r)²)^t ℓ(x_0).",
+                *("algorithm", "one step", "growth"),
+            ),
+            unchecked(
+                "The bound on |G|_F holds with F = |H|_F and r the rank of H, by the inequality "
+                "between power means."
+            ),
+            unchecked("So bounded E|x_t|² needs F(1 + ρF/√r) ≤ 1/(η√ω)."),
         ),
         source=Source(
             ZHOU,
@@ -165,13 +183,28 @@ square = Mean(Inner(surrogate(u), H(surrogate(u))))
 COHERENT = with_growth(
     Theorem(
         id="sam-coherence",
-        title="Where the samples' curvatures are coherent against the sharpness, the loss diverges",
+        title=(
+            "Where the samples' curvatures are coherent against the sharpness, the loss grows "
+            "geometrically"
+        ),
+        title_says=("coherence", "coherent", "divergence", "growth"),
         statement=(
-            "Put G_b = H_b + ρH_b² and let E⟨G_b u, H G_b u⟩ ≥ κ⟨u, Hu⟩ and E⟨G_b u, Hu⟩ ≤ a⟨u, "
-            "Hu⟩ for all u. For rank-one H_b = hh' and ρ = 0, κ may be the least row mean of "
-            "the coherence matrix (h_i·h_j)² and a = λ_max(H). If ηκ > 2a, the linearised SAM "
-            "diverges: E ℓ(x_t) ≥ (1 - 2ηa + η²κ)^t ℓ(x_0). With a fixed normalisation constant "
-            "c of the ascent, read ρ/c for ρ."
+            said(
+                "Put G_b = H_b + ρH_b² and let E⟨G_b u, H G_b u⟩ ≥ κ⟨u, Hu⟩ and E⟨G_b u, Hu⟩ ≤ a⟨u,"
+                " Hu⟩ for all u.",
+                *("coherence", "sharpness"),
+            ),
+            said(
+                "If η > 0 and ηκ > 2a, the loss ℓ(x) = ½⟨x, Hx⟩ of the linearised SAM satisfies E "
+                "ℓ(x⁺) ≥ (1 - 2ηa + η²κ) ℓ(x) and E ℓ(x_t) ≥ (1 - 2ηa + η²κ)^t ℓ(x_0), with a "
+                "factor above 1.",
+                *("algorithm", "step > 0", "coherent", "divergence", "one step", "growth"),
+            ),
+            unchecked(
+                "For rank-one H_b = hh' and ρ = 0, κ may be the least row mean of the coherence "
+                "matrix (h_i·h_j)² and a = λ_max(H)."
+            ),
+            unchecked("With a fixed normalisation constant c of the ascent, read ρ/c for ρ."),
         ),
         source=Source(CHANG, "divergence by coherence; another measure", Attribution.DERIVED),
         kind=Kind.NECESSARY,

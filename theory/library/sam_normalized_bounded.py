@@ -9,6 +9,7 @@ from theory.expressions.terms import Param, norm2, scalar
 from theory.library import _quadratic as qd
 from theory.library._quadratic import eta, g, known, rho, u, y
 from theory.notation import H, beta
+from theory.prose import said, unchecked
 from theory.statements import (
     Assumption,
     Attribution,
@@ -31,12 +32,29 @@ contracting, below_one = Fact("q > 0"), Fact("q < 1")
 
 THEOREM = Theorem(
     id="sam-normalized-bounded",
-    title="Normalised SAM stays within ηρβ/(1 - q) of a quadratic's minimum, for every radius",
+    title=(
+        "Normalised SAM maps balls around a quadratic's minimum into themselves from ηρβ/(1 - q) on"
+    ),
+    title_says=("contraction", "bounded", "large ball", "invariant ball"),
     statement=(
-        "Let |1 - ηλ| ≤ q < 1 and |λ| ≤ β for every eigenvalue λ of H (on its range; η < 2/β). "
-        "Then a step of normalised SAM with the full gradient satisfies |y⁺|² ≤ q|y|² + "
-        "(ηρβ)²/(1 - q), so every ball around the minimum with a radius of at least ηρβ/(1 - q) is "
-        "mapped into itself: the iterates stay bounded whatever ρ is."
+        said(
+            "Let |(I - ηH)u| ≤ q|u| with 0 < q < 1 and |Hu| ≤ β|u| for all u.",
+            *("contraction", "bounded", "q > 0", "q < 1"),
+        ),
+        said(
+            "Then a step of normalised SAM with the full gradient, from a y where that is not "
+            "0, satisfies |y⁺|² ≤ q|y|² + (ηρβ)²/(1 - q).",
+            *("gradient", "gradient_norm > 0", "one step"),
+        ),
+        said(
+            "So every ball around the minimum with a radius R ≥ ηρβ/(1 - q) is mapped into "
+            "itself, whatever ρ is.",
+            *("inside", "large ball", "invariant ball"),
+        ),
+        unchecked(
+            "The iterates stay in it, by induction over the steps; where the gradient is 0 "
+            "there is no step."
+        ),
     ),
     source=Source(
         "Dai, Ahn, Sra 2023, The crucial role of normalization in sharpness-aware minimization",

@@ -12,6 +12,7 @@ from theory.library import sam_pl_linear as published
 from theory.library import sam_pl_optimal as nonconvex
 from theory.library._convex import CONVEX_SAMPLES, between
 from theory.notation import L, beta, f, mu, radius, root, step_size, x
+from theory.prose import said
 from theory.statements import Attribution, Condition, Kind, Lemma, Quantity, Source, Theorem
 from theory.witnesses import witness
 
@@ -51,14 +52,37 @@ TURNED = Lemma(
 
 THEOREM = Theorem(
     id="sam-pl-convex",
-    title="SAM on convex samples contracts the loss at larger radii",
+    title=(
+        "SAM on convex samples contracts the loss at larger radii: up to 2s/((1 - s)β), s = √(μ/β)"
+    ),
+    title_says=("convex samples", "PL", "rate", "the largest radius"),
     statement=(
-        published.WORDS + "ρ ≤ 2s/((1 - s)β), s = √(μ/β) < 1, and step size "
-        "η ≤ 2μ/(βL(1 + βρ/2)), all f_b convex and μ in convention PL-half, satisfies, with "
-        "σ = βρ/(2 + βρ) and t = (1 + βρ/2)Lη, E f(x⁺) ≤ (1 - μ/L + (β/L)(w + σt)²) f(x), where "
-        "w > 0 and βw² = μ(1 - 2t) + βt², and the corresponding linear rate. The best step size "
-        "is (μ/(βL))(1 - σκ/c)/(1 + βρ/2), with κ = √(β/μ - 1) and c = √(1 - σ²); its factor is "
-        "1 - (μ²/(βL))(c - σκ)² = 1 - (μ/L) sin²(arcsin √(μ/β) - arcsin σ)."
+        published.SETTING_IN_WORDS,
+        said(
+            "Let all f_b be convex, 0 < μ ≤ L in convention PL-half, s = √(μ/β) < 1, σ = βρ/(2 "
+            "+ βρ) and t = (1 + βρ/2)Lη.",
+            *("convex samples", "PL", "mu > 0", "PL <= L", "root > 0", "root squared", "root < 1"),
+        ),
+        said(
+            "Unnormalised stochastic SAM with the same sample in both gradients, σ ≤ √(μ/β), "
+            "that is ρ ≤ 2s/((1 - s)β), and 0 ≤ η ≤ 2μ/(βL(1 + βρ/2)) satisfies E f(x⁺) ≤ (1 - "
+            "μ/L + (β/L)(w + σt)²) f(x), where w > 0 and βw² = μ(1 - 2t) + βt², and the "
+            "corresponding linear rate.",
+            *("algorithm", "radius >= 0", "radius range", "the largest radius", "step >= 0"),
+            *("step range", "width > 0", "width", "one step", "rate"),
+        ),
+        said(
+            "The best step size is (μ/(βL))(1 - σκ/c)/(1 + βρ/2) ≥ 0, with κ = √(β/μ - 1) "
+            "and c = √(1 - σ²); its factor is 1 - (μ²/(βL))(c - σκ)².",
+            *("cotangent >= 0", "cotangent", "cosine > 0", "cosine", "the best step size"),
+            *("the best width", "the best factor", "the best step size is non-negative"),
+        ),
+        said(
+            "That is 1 - (μ/L)(sc - sκσ)² with (sκ)² = 1 - s²: for the angles arcsin s, with "
+            "cosine sκ, and arcsin σ, with cosine c, it is "
+            "1 - (μ/L) sin²(arcsin √(μ/β) - arcsin σ).",
+            *("cosine", *angles.SINE),
+        ),
     ),
     source=Source("this toolkit", "sharpens " + published.SAM_PAPER, Attribution.DERIVED),
     kind=Kind.UPPER_BOUND,
@@ -106,8 +130,9 @@ THEOREM = Theorem(
             ),
             "The admissible range, solved for ρ.",
         ),
+        *method.sine(s),
     ),
-    conclusion=(*angles.CONCLUSION, "the largest radius"),
+    conclusion=(*angles.CONCLUSION, "the largest radius", *angles.SINE),
     witness=witness(
         {
             **{"beta": 25, "L": 22, "mu": 16, "step_size": "7/1375", "radius": "3/25"},

@@ -26,6 +26,7 @@ from theory.expressions.terms import (
 from theory.library import _pl as pl
 from theory.library import sam_pl_linear as published
 from theory.notation import L, beta, f, mu, radius, root, step_size, x, x_0
+from theory.prose import said
 from theory.statements import (
     Attribution,
     Condition,
@@ -132,11 +133,34 @@ comparison = (
 THEOREM = Theorem(
     id="sam-pl-linear-improved",
     title="SAM's rate without Young's inequality: better factor, wider radius",
+    title_says=(
+        "one step",
+        "rate",
+        "better than the published factor",
+        "wider than the published range",
+    ),
     statement=(
-        published.WORDS + "ρ ≤ √(μ/β)/β and step size η ≤ μ/(βL), μ in convention PL-half, "
-        "satisfies E f(x⁺) ≤ (1 - 2η(μ - βρ√(μβ)) + βLη²) f(x) and the corresponding linear rate; "
-        "the best step size is (μ - βρ√(μβ))/(βL). At every step size the factor is at most the "
-        "published one, and the admissible radius is at least the published one."
+        published.SETTING_IN_WORDS,
+        said(
+            "Let μ > 0 be in convention PL-half, s = √(μ/β) and μ ≤ L ≤ β.",
+            *("PL", "mu > 0", "root > 0", "root squared", "PL <= L", "L <= beta"),
+        ),
+        said(
+            "Unnormalised stochastic SAM with the same sample in both gradients, radius ρ ≤ s/β"
+            " and step size 0 ≤ η ≤ μ/(βL) satisfies E f(x⁺) ≤ (1 - 2η(μ - βρ√(μβ)) + βLη²) "
+            "f(x) and the corresponding linear rate.",
+            *("algorithm", "radius >= 0", "radius range", "step >= 0", "step range", "one step"),
+            "rate",
+        ),
+        said(
+            "The best step size is (μ - βρ√(μβ))/(βL).",
+            *("the best step size", "the best step size is admissible"),
+        ),
+        said(
+            "At every step size the factor is at most that of sam-pl-linear, and the admissible"
+            " radius is at least the one there.",
+            *("better than the published factor", "wider than the published range"),
+        ),
     ),
     source=Source("this toolkit", "improves " + published.SAM_PAPER, Attribution.DERIVED),
     kind=Kind.UPPER_BOUND,

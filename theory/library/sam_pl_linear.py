@@ -34,6 +34,7 @@ from theory.expressions.terms import (
 from theory.library import _pl as pl
 from theory.library import sgd_pl_linear
 from theory.notation import L, alpha, beta, f, f_b, mu, radius, step_size, x, x_0
+from theory.prose import said
 from theory.statements import (
     Attribution,
     Condition,
@@ -53,9 +54,10 @@ h = Gradient(f_b, perturbed)
 q = beta * radius
 
 SAM_PAPER = "Shin, Lee, Andriushchenko, Lee 2023, arXiv 2311.17539"
-WORDS = (
+SETTING_IN_WORDS = said(
     "Let every f_b be β-smooth, f = E f_b be L-smooth and PL, and let one point make every f_b "
-    "zero. Unnormalised stochastic SAM with the same sample in both gradients and radius "
+    "zero.",
+    *("smooth samples", "smooth mean", "PL", "interpolation", "beta > 0", "L > 0"),
 )
 
 PERTURBED_GRADIENT = Lemma(
@@ -205,10 +207,24 @@ below_max = times(known(beta * (beta + mu)), Fact("radius range"))
 HALF = Theorem(
     id="sam-pl-linear",
     title="Unnormalised stochastic SAM contracts the loss under interpolation and PL",
+    title_says=("interpolation", "PL", "rate"),
     statement=(
-        WORDS + "ρ ≤ 2μ/((β + μ)β), μ in convention PL-half, satisfies, with "
-        "m = μ - (β + μ)βρ/2, E f(x⁺) ≤ (1 - 2ηm + Lβη²(1 + βρ)²) f(x) and the corresponding "
-        "linear rate; the best step size is m/(Lβ(1 + βρ)²), with factor 1 - mη."
+        SETTING_IN_WORDS,
+        said(
+            "Let μ > 0 be in convention PL-half, μ ≤ L ≤ β and m = μ - (β + μ)βρ/2.",
+            *("PL", "mu > 0", "PL <= L", "L <= beta"),
+        ),
+        said(
+            "Unnormalised stochastic SAM with the same sample in both gradients, radius ρ ≤ "
+            "2μ/((β + μ)β) and any step size η ≥ 0 satisfies E f(x⁺) ≤ (1 - 2ηm + Lβη²(1 + "
+            "βρ)²) f(x) and the corresponding linear rate.",
+            *("algorithm", "radius >= 0", "radius range", "step >= 0", "one step", "rate"),
+        ),
+        said(
+            "The best step size is m/(Lβ(1 + βρ)²), with factor 1 - mη.",
+            *("the best step size", "the best factor"),
+        ),
+        said("At ρ = 0 the factor is that of sgd-pl-linear, 1 - 2ημ + Lβη².", "radius zero is SGD"),
     ),
     source=Source(
         SAM_PAPER, "linear convergence theorem, rewritten in PL-half", Attribution.RECONSTRUCTED
@@ -273,11 +289,22 @@ step_is_best = Multiple(step_size * L * beta * (1 + q) ** 2 * pl.loss, Fact("ste
 
 BARE = Theorem(
     id="sam-pl-linear-published",
-    title="The published linear rate of SAM, convention PL-bare and its own step size",
+    title="A published linear rate of SAM, convention PL-bare and its own step size",
+    title_says=("PL", "step size", "rate"),
     statement=(
-        WORDS + "ρ ≤ 1/((β/α + 1/2)β), α in convention PL-bare, and step size "
-        "η = (α - (β + α/2)βρ)/(2Lβ(1 + βρ)²) satisfies "
-        "E f(x_t) ≤ (1 - (α - (β + α/2)βρ)η/2)^t f(x_0)."
+        SETTING_IN_WORDS,
+        said(
+            "Let α > 0 be in convention PL-bare and α/2 ≤ L ≤ β.",
+            *("PL", "alpha > 0", "PL <= L", "L <= beta"),
+        ),
+        said(
+            "Unnormalised stochastic SAM with the same sample in both gradients, radius ρ ≤ "
+            "1/((β/α + 1/2)β) and step size η = (α - (β + α/2)βρ)/(2Lβ(1 + βρ)²) satisfies E "
+            "f(x⁺) ≤ (1 - (α - (β + α/2)βρ)η/2) f(x) and E f(x_t) ≤ (1 - (α - (β + "
+            "α/2)βρ)η/2)^t f(x_0).",
+            *("algorithm", "radius >= 0", "radius range", "step size", "one step, published"),
+            "rate",
+        ),
     ),
     source=Source(SAM_PAPER, "linear convergence theorem", Attribution.RECONSTRUCTED),
     kind=Kind.UPPER_BOUND,

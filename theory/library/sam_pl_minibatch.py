@@ -13,6 +13,7 @@ from theory.library import _pl as pl
 from theory.library import sam_pl_linear as published
 from theory.library import sam_pl_optimal as single
 from theory.notation import L, beta, f, mu, p, step_size, x
+from theory.prose import said, unchecked
 from theory.statements import Attribution, Condition, Kind, Lemma, Quantity, Source, Theorem
 from theory.witnesses import witness
 
@@ -40,14 +41,32 @@ known = method.known
 
 THEOREM = Theorem(
     id="sam-pl-minibatch",
-    title="Mini-batch SAM under interpolation and PL: a larger batch admits a larger radius",
+    title=(
+        "Mini-batch SAM under interpolation and PL: radius and rate by the spread pβ + (1 - p)L"
+    ),
+    title_says=("batch law", "radius range", "one step", "rate"),
     statement=(
-        batch.WORDS + "Let every f_b be β-smooth. Unnormalised SAM with the same batch in both "
-        "gradients, β²ρ² ≤ μ/s and η ≤ 2μ/(sL), where s = pβ + (1 - p)L and μ is in convention "
-        "PL-half, satisfies E f(x⁺) ≤ (1 - μ/L + (s/L)(w + βρLη)²) f(x), where w > 0 and "
-        "sw² = μ(1 - 2Lη) + s(Lη)², and the corresponding linear rate. The best step size is "
-        "(μ/(sL))(1 - βρκ/c), with κ = √(s/μ - 1) and c = √(1 - β²ρ²); its factor is "
-        "1 - (μ/L) sin²(arcsin √(μ/s) - arcsin βρ)."
+        batch.SETTING_IN_WORDS,
+        batch.SAMPLING,
+        said(
+            "Let every f_b be β-smooth, f ≥ 0, 0 ≤ p ≤ 1, μ ≤ L ≤ β and s = pβ + (1 - p)L.",
+            *("smooth samples", "interpolation", "p >= 0", "p <= 1", "PL <= L", "L <= beta"),
+        ),
+        said(
+            "Unnormalised SAM with the same batch in both gradients, sβ²ρ² ≤ μ and 0 ≤ η ≤ "
+            "2μ/(sL) satisfies E f(x⁺) ≤ (1 - μ/L + (s/L)(w + βρLη)²) f(x), where w > 0 and sw²"
+            " = μ(1 - 2Lη) + s(Lη)², and the corresponding linear rate.",
+            *("algorithm", "radius >= 0", "radius range", "step >= 0", "step range", "width > 0"),
+            *("width", "one step", "rate"),
+        ),
+        said(
+            "The best step size is (μ/(sL))(1 - βρκ/c) ≥ 0, with κ = √(s/μ - 1) and c = √(1 - "
+            "β²ρ²); its factor is 1 - (μ²/(sL))(c - βρκ)².",
+            *("cotangent >= 0", "cotangent", "cosine > 0", "cosine", "the best step size"),
+            *("the best width", "the best factor", "the best step size is non-negative"),
+        ),
+        said("At p = 1 the factor is that of one sample.", "batch size one"),
+        unchecked("The smallest factor is 1 - (μ/L) sin²(arcsin √(μ/s) - arcsin βρ)."),
     ),
     source=Source("this toolkit", "batches for sam-pl-linear-optimal", Attribution.DERIVED),
     kind=Kind.UPPER_BOUND,

@@ -14,6 +14,7 @@ from theory.library import _pl as pl
 from theory.library import sam_pl_linear as published
 from theory.library import sgd_pl_minibatch as sgd
 from theory.notation import L, cosine, cotangent, f, mu, p, step_size, width, x, x_0
+from theory.prose import said, unchecked
 from theory.statements import Attribution, Condition, Kind, Lemma, Quantity, Source, Theorem
 from theory.witnesses import witness
 
@@ -106,13 +107,25 @@ attained = {lemma.name: lemma for lemma in method.optimum()}
 
 THEOREM = Theorem(
     id="sam-pl-minibatch-best-step",
-    title="Mini-batch SAM at its best step: between one sample and gradient descent",
+    title="Mini-batch SAM under interpolation and PL at its best step size",
+    title_says=("batch law", "step size", "rate"),
     statement=(
-        batch.WORDS + "Let every f_b be β-smooth and p > 0. Unnormalised SAM with the same batch "
-        "in both gradients, β²ρ² ≤ μ/s, s = pβ + (1 - p)μ, and step size (μ/(sL))(1 - βρκ/c), "
-        "where κ = √(s/μ - 1) > 0, c = √(1 - β²ρ²) and μ is in convention PL-half, satisfies "
-        "E f(x⁺) ≤ (1 - (μ²/(sL))(c - βρκ)²) f(x) and the corresponding linear rate. The factor is "
-        "1 - (μ/L) sin²(arcsin √(μ/s) - arcsin βρ)."
+        batch.SETTING_IN_WORDS,
+        batch.SAMPLING,
+        said(
+            "Let every f_b be β-smooth, 0 < p ≤ 1, μ ≤ L, s = pβ + (1 - p)μ, κ = √(s/μ - 1) and"
+            " c = √(1 - β²ρ²) > 0.",
+            *("smooth samples", "p > 0", "p <= 1", "PL <= L", "cotangent >= 0", "cotangent"),
+            *("cosine > 0", "cosine"),
+        ),
+        said(
+            "Unnormalised SAM with the same batch in both gradients, sβ²ρ² ≤ μ, κ > 0 and step "
+            "size (μ/(sL))(1 - βρκ/c) satisfies E f(x⁺) ≤ (1 - (μ²/(sL))(c - βρκ)²) f(x) and "
+            "the corresponding linear rate.",
+            *("algorithm", "radius >= 0", "radius range", "width > 0", "best width", "step size"),
+            *("one step, best step size", "rate"),
+        ),
+        unchecked("The factor is 1 - (μ/L) sin²(arcsin √(μ/s) - arcsin βρ)."),
     ),
     source=Source("this toolkit", "batches for sam-pl-linear-optimal", Attribution.DERIVED),
     kind=Kind.UPPER_BOUND,

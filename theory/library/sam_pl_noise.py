@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from theory.algorithms import SAM
 from theory.assumptions import ZERO, polyak_lojasiewicz
 from theory.building import add, minus, number, positive, times, with_rate
 from theory.certificates import (
@@ -30,11 +29,11 @@ from theory.expressions.terms import (
 from theory.library import _pl as pl
 from theory.library import sam_pl_linear as published
 from theory.notation import L, beta, f, f_b, mu, radius, step_size, x
+from theory.prose import said, unchecked
 from theory.statements import (
     Assumption,
     Attribution,
     Condition,
-    Dynamics,
     Kind,
     Lemma,
     Quantity,
@@ -45,9 +44,9 @@ from theory.statements import (
 from theory.witnesses import witness
 
 PAPER = "Andriushchenko, Flammarion 2022, Towards understanding sharpness-aware minimization"
-u, y = Named("u"), Named("y")
+u = Named("u")
 sigma, floor = Param("sigma"), Param("floor")
-index, level = Param("index"), Param("level")
+index, level, expected = Param("index"), Param("level"), Param("expected_loss")
 dynamics, after, h, q = published.dynamics, published.after, published.h, published.q
 
 margin = 1 - q**2 - 2 * L * step_size * (1 + q**2)
@@ -105,9 +104,10 @@ one_step = Lemma(
     decreasing(variance, times(half_step, Fact("margin > 0"), Fact("gradient dominates"))),
     "Young's inequality with equal weights; E|∇f_b|² is |∇f|² and the variance.",
 )
-SETTING = (
+SETTING = said(
     "Let every f_b be β-smooth, f = E f_b be L-smooth and PL (convention PL-half) with minimum 0, "
-    "and E|∇f_b - ∇f|² ≤ σ²; no interpolation. "
+    "and E|∇f_b - ∇f|² ≤ σ²; no interpolation.",
+    *("smooth samples", "smooth mean", "L > 0", "PL", "bounded variance"),
 )
 ALWAYS = (
     pl.smooth_samples("lipschitz"),
@@ -122,10 +122,23 @@ NEIGHBOURHOOD = with_rate(
     Theorem(
         id="sam-pl-noise",
         title="With gradient noise SAM converges linearly to a neighbourhood of the minimum value",
+        title_says=("bounded variance", "floor", "rate"),
         statement=(
-            SETTING + "Put q = βρ and m = 1 - q² - 2Lη(1 + q²), and let m > 0. Then unnormalised "
-            "stochastic SAM satisfies E f(x⁺) ≤ (1 - ημm) f(x) + (η/2)(q² + 2Lη(1 + q²))σ², hence "
-            "E f(x_t) - N ≤ (1 - ημm)^t (f(x_0) - N) with N = (q² + 2Lη(1 + q²))σ²/(2μm)."
+            SETTING,
+            said(
+                "Put q = βρ and m = 1 - q² - 2Lη(1 + q²), and let η, m > 0.",
+                *("step > 0", "margin > 0"),
+            ),
+            said(
+                "Then unnormalised stochastic SAM satisfies E f(x⁺) ≤ (1 - ημm) f(x) + "
+                "(η/2)(q² + 2Lη(1 + q²))σ².",
+                *("algorithm", "one step", "PL <= L"),
+            ),
+            said(
+                "Hence E f(x_t) - N ≤ (1 - ημm)^t (f(x_0) - N), where N solves "
+                "2μmN = (q² + 2Lη(1 + q²))σ².",
+                *("floor", "rate"),
+            ),
         ),
         source=Source(
             PAPER,
@@ -207,27 +220,46 @@ NEIGHBOURHOOD = with_rate(
     Fact("the factor is non-negative"),
 )
 
-noise_cap = Fraction(13, 8) * beta * step_size**2 * sigma**2
 at_least_two = add(Fact("index >= 2"), number(2))
 squared, following = times(at_least_two, at_least_two), add(at_least_two, number(1))
 flatter, room = Fact("L <= beta"), Fact("step range")  # β - L, 1 - 8βη
 level_cone = times(
     Invert(Fact("mu is not 0")), add(Fact("level"), times(known(26 * beta), Square(sigma)))
 )
+share = level / index**2  # what the noise adds at most at index k
 
 HORIZON = Theorem(
     id="sam-pl-noise-horizon",
-    title="With decreasing steps and radii the expected loss of SAM falls like 1/t",
+    title="With decreasing steps and radii one step of SAM keeps an expected loss of order 1/k",
+    title_says=("step", "radius", "decrease", "next index"),
     statement=(
-        SETTING + "At index k take η = 4/(μk) ≤ 1/(8β) and ρ² = η/β. If k f(y) ≤ D with D ≥ "
-        "26βσ²/μ², then a step of unnormalised SAM gives E f(y⁺) ≤ D/(k + 1): by induction over k, "
-        "E f(x_k) ≤ D/k, with D large enough for the start as well."
+        SETTING,
+        said(
+            "At index k ≥ 2 take η = 4/(μk) ≤ 1/(8β) and ρ² = η/β, and let D ≥ 26βσ²/μ².",
+            *("index >= 2", "step", "step range", "radius", "level"),
+            *("step > 0", "beta > 0", "mu is not 0", "L <= beta"),
+        ),
+        said(
+            "Then one step of unnormalised SAM from any point x satisfies "
+            "E f(x⁺) ≤ (1 - 2/k) f(x) + D/k².",
+            *("algorithm", "decrease"),
+        ),
+        said(
+            "If a number e, such as the expected loss E f(x_k), is at most D/k, then "
+            "(1 - 2/k)e + D/k² ≤ D/(k + 1).",
+            *("so far", "next index"),
+        ),
+        unchecked(
+            "So E f(x_k) ≤ D/k passes on to k + 1: average the first inequality, which is linear "
+            "in f(x), over the law of x_k and use the second; by induction it holds at every later "
+            "k, if D is large enough for the first."
+        ),
     ),
     source=Source(
         PAPER, "O(1/T) under PL with decreasing step size and radius", Attribution.RECONSTRUCTED
     ),
     kind=Kind.UPPER_BOUND,
-    dynamics=Dynamics(SAM, f, y),
+    dynamics=dynamics,
     hypotheses=(
         *ALWAYS,
         pl.BETA_POSITIVE,
@@ -238,10 +270,12 @@ HORIZON = Theorem(
         Condition("step range", 8 * step_size * beta <= 1),
         Condition("radius", (beta * radius**2).equals(step_size)),
         Condition("level", 26 * beta * sigma**2 <= mu**2 * level),
-        Condition("so far", index * Value(f, y) <= level),
+        Condition("so far", index * expected <= level, "e stands for E f(x_k)"),
     ),
     divisors=(
         following,
+        at_least_two,
+        squared,
         times(number(2), at_least_two),
         times(number(8), Fact("mu is not 0"), squared),
     ),
@@ -259,7 +293,7 @@ HORIZON = Theorem(
         ),
         Lemma(
             "noise",
-            noise <= noise_cap,
+            noise <= Fraction(13, 8) * beta * step_size**2 * sigma**2,
             add(
                 times(
                     Square(step_size * sigma),
@@ -272,45 +306,47 @@ HORIZON = Theorem(
             ),
             "q² = βη ≤ 1/8 and L ≤ β.",
         ),
-        *substitute(
-            (published.PERTURBED_GRADIENT, published.DESCENT, pl.gradient_dominates(mu, 2)), x, y
-        ),
+        published.PERTURBED_GRADIENT,
+        published.DESCENT,
+        pl.gradient_dominates(mu, 2),
         Lemma(
-            "decrease",
-            Mean(Value(f, substitute(after, x, y)))
-            <= (1 - step_size * mu / 2) * Value(f, y) + noise,
-            substitute(
-                decreasing(
-                    variance,
-                    add(
-                        times(known(step_size / 4), Fact("gradient dominates")),
-                        times(known(step_size / 2), Fact("half a margin"), Norm(pl.G)),
-                    ),
+            "one step",
+            Mean(Value(f, after)) <= (1 - step_size * mu / 2) * pl.loss + noise,
+            decreasing(
+                variance,
+                add(
+                    times(known(step_size / 4), Fact("gradient dominates")),
+                    times(known(step_size / 2), Fact("half a margin"), Norm(pl.G)),
                 ),
-                x,
-                y,
             ),
             "As in sam-pl-noise, with m ≥ 1/2.",
         ),
         Lemma(
-            "next index",
-            Mean(Value(f, substitute(after, x, y))) <= level / (index + 1),
+            "decrease",
+            Mean(Value(f, after)) <= (1 - 2 / index) * pl.loss + share,
             add(
-                Fact("decrease"),
+                Fact("one step"),
                 Fact("noise"),
-                times(level_cone, Invert(times(squared, following))),
-                times(Fact("index >= 2"), Invert(squared), Fact("so far")),
                 times(Invert(times(Fact("mu is not 0"), squared)), Fact("level")),
                 Multiple(
                     13 * beta * sigma**2 * (4 + step_size * mu * index) / (8 * mu**2 * index**2)
-                    - Value(f, y) / (2 * index),
+                    - pl.loss / (2 * index),
                     Fact("step"),
                 ),
+            ),
+            "ημ/2 = 2/k, and the noise is at most 26βσ²/(μk)² ≤ D/k².",
+        ),
+        Lemma(
+            "next index",
+            (1 - 2 / index) * expected + share <= level / (index + 1),
+            add(
+                times(level_cone, Invert(times(squared, following))),
+                times(Fact("index >= 2"), Invert(squared), Fact("so far")),
             ),
             "(1 - 2/k) D/k + D/k² = (k - 1)D/k² ≤ D/(k + 1).",
         ),
     ),
-    conclusion=("next index",),
+    conclusion=("decrease", "next index"),
     quantities=(
         Quantity("next_level", level / (index + 1), "bound on the expected loss after the step"),
     ),
@@ -324,8 +360,9 @@ HORIZON = Theorem(
             "sigma": 1,
             "index": 36,
             "level": 26,
+            "expected_loss": "1/2",
         },
-        {"y": [1]},
+        {},
         [[[1]]],
     ),
 )

@@ -10,6 +10,7 @@ from theory.library import _pl as pl
 from theory.library import sam_pl_improved as improved
 from theory.library import sam_pl_linear as published
 from theory.notation import L, beta, f, mu, radius, root, step_size, width
+from theory.prose import said
 from theory.statements import Attribution, Condition, Kind, Lemma, Quantity, Source, Theorem
 from theory.witnesses import witness
 
@@ -36,12 +37,41 @@ known, t = method.known, method.t
 THEOREM = Theorem(
     id="sam-pl-linear-optimal",
     title="SAM's rate under interpolation and PL is the sine of a difference of two angles",
+    title_says=(
+        "interpolation",
+        "PL",
+        "rate",
+        "the best factor",
+        "sine of the difference",
+        "cosine of the first angle",
+        "cosine",
+    ),
     statement=(
-        published.WORDS + "ρ ≤ √(μ/β)/β and step size η ≤ 2μ/(βL), μ in convention PL-half, "
-        "satisfies E f(x⁺) ≤ (1 - μ/L + (β/L)(w + βρLη)²) f(x), where w > 0 and "
-        "βw² = μ(1 - 2Lη) + β(Lη)², and the corresponding linear rate. The best step size is "
-        "(μ/(βL))(1 - βρκ/c), with κ = √(β/μ - 1) and c = √(1 - β²ρ²); its factor is "
-        "1 - (μ²/(βL))(c - βρκ)² = 1 - (μ/L) sin²(arcsin √(μ/β) - arcsin βρ)."
+        published.SETTING_IN_WORDS,
+        said(
+            "Let 0 < μ ≤ L in convention PL-half and s = √(μ/β).",
+            *("PL", "mu > 0", "PL <= L", "root > 0", "root squared"),
+        ),
+        said(
+            "Unnormalised stochastic SAM with the same sample in both gradients, βρ ≤ s, that "
+            "is ρ ≤ √(μ/β)/β, and 0 ≤ η ≤ 2μ/(βL) satisfies E f(x⁺) ≤ (1 - μ/L + (β/L)(w + "
+            "βρLη)²) f(x), where w > 0 and βw² = μ(1 - 2Lη) + β(Lη)², and the corresponding "
+            "linear rate.",
+            *("algorithm", "radius >= 0", "radius range", "the largest radius", "step >= 0"),
+            *("step range", "width > 0", "width", "one step", "rate"),
+        ),
+        said(
+            "The best step size is (μ/(βL))(1 - βρκ/c) ≥ 0, with κ = √(β/μ - 1) and c = √(1 - "
+            "β²ρ²); its factor is 1 - (μ²/(βL))(c - βρκ)².",
+            *("cotangent >= 0", "cotangent", "cosine > 0", "cosine", "the best step size"),
+            *("the best width", "the best factor", "the best step size is non-negative"),
+        ),
+        said(
+            "That is 1 - (μ/L)(sc - sκβρ)² with (sκ)² = 1 - s²: for the angles arcsin s, with "
+            "cosine sκ, and arcsin βρ, with cosine c, it is 1 - (μ/L) sin²(arcsin √(μ/β) - "
+            "arcsin βρ).",
+            *("sine of the difference", "cosine of the first angle", "cosine"),
+        ),
     ),
     source=Source("this toolkit", "sharpens " + published.SAM_PAPER, Attribution.DERIVED),
     kind=Kind.UPPER_BOUND,
@@ -78,8 +108,9 @@ THEOREM = Theorem(
             times(Invert(known(beta**2 * (s + q))), add(Fact("radius range"), on_root)),
             "The admissible range, solved for ρ.",
         ),
+        *method.sine(s),
     ),
-    conclusion=(*angles.CONCLUSION, "the largest radius"),
+    conclusion=(*angles.CONCLUSION, "the largest radius", *angles.SINE),
     witness=witness(
         {
             **{"beta": 25, "L": 22, "mu": 16, "step_size": "7/550", "radius": "3/125"},
@@ -109,9 +140,19 @@ THEOREM = Theorem(
 COMPARISON = Theorem(
     id="sam-pl-linear-optimal-comparison",
     title="The rate from two angles is at most the improved and the published one",
+    title_says=("at most the improved factor", "at most the published factor"),
     statement=(
-        "Where sam-pl-linear-improved holds, that is for ρ ≤ √(μ/β)/β and η ≤ μ/(βL), the factor "
-        "of sam-pl-linear-optimal is at most its factor, and so at most the published one."
+        said(
+            "Let β, L > 0, s = √(μ/β), 0 ≤ ρ ≤ s/β and 0 ≤ η ≤ μ/(βL), as in sam-pl-linear-"
+            "improved, and let βw² = μ(1 - 2Lη) + β(Lη)².",
+            *("beta > 0", "L > 0", "step >= 0", "step range", "radius >= 0", "radius range"),
+            *("width", "root > 0", "root squared"),
+        ),
+        said(
+            "Then the factor of sam-pl-linear-optimal is at most that of sam-pl-linear-"
+            "improved, and at most the published one.",
+            *("at most the improved factor", "at most the published factor"),
+        ),
     ),
     source=Source("this toolkit", "compares with " + published.SAM_PAPER, Attribution.DERIVED),
     kind=Kind.UPPER_BOUND,

@@ -30,6 +30,7 @@ from theory.library import sam_pl_linear as published
 from theory.library import sam_pl_noise as noisy
 from theory.library.sam_pl_noise import floor
 from theory.notation import L, beta, f, f_b, mu, root, step_size, x
+from theory.prose import said
 from theory.statements import (
     Assumption,
     Attribution,
@@ -69,14 +70,33 @@ THEOREM = with_rate(
     Theorem(
         id="sam-pl-expected-residual",
         title="SAM under PL and expected residual: one rate for noise, growth and interpolation",
+        title_says=("expected residual", "PL", "rate", "decrement under interpolation"),
         statement=(
-            "Let every f_b be β-smooth, f be L-smooth and PL (convention PL-half) with minimum 0, "
-            "and E|∇f_b|² ≤ 2A f + γ|∇f|² + C. Put q = βρ and W = (η/2 + Lη²)q² + Lη², with 2Wγ ≤ "
-            "η and ημ ≤ 1. Then unnormalised SAM satisfies E f(x⁺) ≤ (1 - ημ + 2W(A + γμ)) f(x) + "
-            "WC, hence E f(x_t) - N ≤ (1 - ημ + 2W(A + γμ))^t (f(x_0) - N) with N = WC/(ημ - 2W(A "
-            "+ γμ)). Interpolation is A = β, γ = C = 0: there the factor is 1 - η(μ - βq²) + "
-            "2βLη²(1 + q²), below 1 for small η as long as ρ < √(μ/β)/β, and at every η it is "
-            "above that of sam-pl-linear-improved."
+            said(
+                "Let every f_b be β-smooth, f be L-smooth and PL (convention PL-half, μ > 0) with "
+                "minimum 0, and E|∇f_b|² ≤ 2A f + γ|∇f|² + C with A, γ ≥ 0.",
+                *("smooth samples", "beta > 0", "smooth mean", "L > 0", "PL", "mu > 0"),
+                *("expected residual", "residual >= 0", "growth >= 0"),
+            ),
+            said(
+                "Put q = βρ and W = (η/2 + Lη²)q² + Lη², with η > 0, 2Wγ ≤ η and ημ ≤ 1.",
+                *("step > 0", "growth range", "step range"),
+            ),
+            said(
+                "Then unnormalised SAM satisfies E f(x⁺) ≤ (1 - ημ + 2W(A + γμ)) f(x) + WC.",
+                *("algorithm", "one step"),
+            ),
+            said(
+                "Hence E f(x_t) - N ≤ (1 - ημ + 2W(A + γμ))^t (f(x_0) - N), where N solves (ημ - "
+                "2W(A + γμ))N = WC.",
+                *("floor", "rate"),
+            ),
+            said(
+                "At A = β, γ = C = 0, which is interpolation, the factor is 1 - η(μ - βq²) + "
+                "2βLη²(1 + q²); at every η it is above that of sam-pl-linear-improved, where √(μ/β)"
+                " is a root s with μ = s²β.",
+                *("decrement under interpolation", "above the improved factor", "root squared"),
+            ),
         ),
         source=Source(
             PAPER,

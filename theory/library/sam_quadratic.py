@@ -22,6 +22,7 @@ from theory.library import _pl as pl
 from theory.library import _stability as st
 from theory.library._stability import u
 from theory.notation import H, H_b, beta, mu, radius, step_size, x, x_0
+from theory.prose import said
 from theory.statements import (
     Assumption,
     Attribution,
@@ -65,9 +66,9 @@ SETTING = (
 LONG = Condition("long steps", 2 * q <= beta * step_size * (1 + q) ** 2)
 SHORT = Condition("short steps", beta * step_size * (1 + q) ** 2 <= 2 * q)
 RANGE = Condition("step range", step_size <= 2 / (beta * (1 + q)))
-WORDS = (
-    "Let f_b(x) = ½⟨x, H_b x⟩ with 0 ⪯ H_b ⪯ β and E H_b ⪰ μ. Unnormalised stochastic SAM with the "
-    "same sample in both gradients, "
+SETTING_IN_WORDS = said(
+    "Let f_b(x) = ½⟨x, H_b x⟩ with 0 ⪯ H_b ⪯ β and E H_b ⪰ μ, where μ ≤ β.",
+    *("H_b >= 0", "H_b <= beta", "H >= mu", "beta > 0", "mu <= beta"),
 )
 SOURCE = Source("this toolkit", "", Attribution.DERIVED)
 WITNESS = witness({"beta": 4, "mu": 2, "step_size": "1/6", "radius": "1/8"}, {}, [[[0]], [[4]]])
@@ -167,10 +168,17 @@ DIVISORS = (known(beta), known(beta * (1 + q)))
 LONG_STEPS = Theorem(
     id="sam-quadratic",
     title="SAM on quadratic samples contracts the distance at every radius: long steps",
+    title_says=("H_b >= 0", "H_b <= beta", "long steps", "rate"),
     statement=(
-        WORDS + "with q = βρ and 2q/(1 + q)² ≤ βη ≤ 2/(1 + q) satisfies, with z = βη(1 + q), "
-        "E|x⁺|² ≤ (1 - (μ/β)z(2 - z))|x|² and the corresponding linear rate, whose factor is at "
-        "least 1 - μ/β."
+        SETTING_IN_WORDS,
+        said(
+            "Unnormalised stochastic SAM with the same sample in both gradients, with q = βρ "
+            "and 2q/(1 + q)² ≤ βη ≤ 2/(1 + q), η ≥ 0, satisfies, with z = βη(1 + q), E|x⁺|² ≤ "
+            "(1 - (μ/β)z(2 - z))|x|² and the corresponding linear rate.",
+            *("algorithm", "radius >= 0", "step >= 0", "long steps", "step range", "mu > 0"),
+            *("one step", "rate"),
+        ),
+        said("The factor is at least 1 - μ/β.", "the smallest factor"),
     ),
     source=SOURCE,
     kind=Kind.UPPER_BOUND,
@@ -193,10 +201,17 @@ best_step_size = 1 / (beta * (1 + q))
 on_step = Fact("step size")
 BEST_STEP = Theorem(
     id="sam-quadratic-best-step",
-    title="SAM on quadratic samples keeps SGD's best rate 1 - μ/β up to the radius 1/β",
+    title="SAM on quadratic samples has the rate 1 - μ/β at every radius up to 1/β",
+    title_says=("radius range", "step size", "rate"),
     statement=(
-        WORDS + "ρ ≤ 1/β and step size η = 1/(β(1 + βρ)) satisfies E|x⁺|² ≤ (1 - μ/β)|x|² and the "
-        "corresponding linear rate."
+        SETTING_IN_WORDS,
+        said(
+            "Unnormalised stochastic SAM with the same sample in both gradients, ρ ≤ 1/β and "
+            "step size η = 1/(β(1 + βρ)) satisfies E|x⁺|² ≤ (1 - μ/β)|x|² and the corresponding"
+            " linear rate.",
+            *("algorithm", "radius >= 0", "radius range", "step size"),
+            *("one step, best step size", "rate"),
+        ),
     ),
     source=SOURCE,
     kind=Kind.UPPER_BOUND,
@@ -254,10 +269,19 @@ short_best = 1 - mu / beta * (4 * q / (1 + q) ** 2)
 SHORT_STEPS = Theorem(
     id="sam-quadratic-short-steps",
     title="SAM on quadratic samples contracts the distance at every radius: short steps",
+    title_says=("H_b >= 0", "H_b <= beta", "short steps", "rate"),
     statement=(
-        WORDS + "with q = βρ and step size η ≤ 2q/(β(1 + q)²) satisfies E|x⁺|² ≤ (1 - 2ημ)|x|² and "
-        "the corresponding linear rate; the largest step size is the best, with factor "
-        "1 - (μ/β)4q/(1 + q)²."
+        SETTING_IN_WORDS,
+        said(
+            "Unnormalised stochastic SAM with the same sample in both gradients, with q = βρ "
+            "and step size 0 ≤ η ≤ 2q/(β(1 + q)²) satisfies E|x⁺|² ≤ (1 - 2ημ)|x|² and the "
+            "corresponding linear rate.",
+            *("algorithm", "radius >= 0", "step >= 0", "short steps", "mu > 0", "one step", "rate"),
+        ),
+        said(
+            "The largest step size is the best, with factor 1 - (μ/β)4q/(1 + q)².",
+            *("the best step size", "the best factor"),
+        ),
     ),
     source=SOURCE,
     kind=Kind.UPPER_BOUND,

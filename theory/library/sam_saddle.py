@@ -8,6 +8,7 @@ from theory.certificates import Fact
 from theory.expressions.terms import Param, scalar
 from theory.library import _quadratic as qd
 from theory.library._quadratic import eta, rho, v
+from theory.prose import said
 from theory.statements import (
     Attribution,
     Condition,
@@ -28,12 +29,21 @@ room = Fact("no overshoot")
 
 THEOREM = Theorem(
     id="sam-saddle",
-    title="SAM is attracted by a saddle of curvature -c once ρc > 1",
+    title=("Along a direction of curvature -c linearised SAM is attracted by a saddle once ρc > 1"),
+    title_says=("eigenvector", "the ascent turns back", "no overshoot", "dynamics", "attraction"),
     statement=(
-        "Let v be an eigenvector of the Hessian at a critical point with eigenvalue -c < 0. The "
-        "linearised unnormalised SAM with the full gradient multiplies the coordinate along v by "
-        "1 + ηc - ηρc² at every step. If ρc > 1 and ηc(ρc - 1) < 2, it shrinks: the direction of "
-        "descent attracts, although gradient descent leaves it with the factor 1 + ηc > 1."
+        said(
+            "Let v be an eigenvector of the Hessian at a critical point with eigenvalue -c < 0:"
+            " the linearised unnormalised SAM with the full gradient multiplies the coordinate "
+            "along v by 1 + ηc - ηρc² at every step.",
+            *("algorithm", "eigenvector", "c > 0", "step > 0", "dynamics", "factor"),
+        ),
+        said(
+            "If ρc > 1 and ηc(ρc - 1) < 2, it shrinks: the direction of descent attracts, "
+            "although gradient descent leaves it with the factor 1 + ηc, whose square is above "
+            "1.",
+            *("the ascent turns back", "no overshoot", "attraction", "gradient descent escapes"),
+        ),
     ),
     source=Source(
         "Kim, Park, Choi, Lee 2023; Compagnoni et al. 2023",

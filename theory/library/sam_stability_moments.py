@@ -10,6 +10,7 @@ from theory.expressions.terms import Inner, Param, Scalar, norm2, substitute
 from theory.library import _stability as st
 from theory.library._stability import eta, rho, u
 from theory.notation import H, H_b
+from theory.prose import said
 from theory.statements import (
     Attribution,
     Condition,
@@ -42,6 +43,9 @@ WITNESSES: dict[int, Witness] = {
         [[[1, 0], [0, 1]], [[3, 0], [0, 1]]],
     ),
 }
+EXPONENT = {2: "²", 3: "³", 4: "⁴"}
+POWER = {k: f"s_{k}{exponent}" for k, exponent in EXPONENT.items()}
+AT_ZERO = (said("At ρ = 0 the bound is 1/η², that of SGD.", "radius zero is SGD"),)
 WORDS = {2: "s_2² ≤ 1/(η(η - 2ρ))", 3: "s_3³ ≤ 1/(2η²ρ)", 4: "s_4⁴ ≤ 1/(η²ρ²)"}
 
 
@@ -137,9 +141,20 @@ def bound(order: int) -> Theorem:
     return Theorem(
         id=f"sam-stability-s{order}",
         title=f"The one-step condition bounds s_{order} when η {'>' if strict else '≥'} 2ρ",
+        title_says=("one-step condition", "step against radius", "moment bound"),
         statement=(
-            f"If H_b ⪰ 0, the one-step condition holds and η {'>' if strict else '≥'} 2ρ, then "
-            f"{WORDS[order]}."
+            said(
+                f"Let H_b ⪰ 0, and let the one-step condition hold with η > 0, "
+                f"ρ {'≥ 0 and η >' if strict else '> 0 and η ≥'} 2ρ.",
+                *("algorithm", "H_b >= 0", "one-step condition", "step > 0", "radius"),
+                "step against radius",
+            ),
+            said(
+                f"Then {WORDS[order]} for {POWER[order]} = ⟨u, (E H_b{EXPONENT[order]} - "
+                f"H{EXPONENT[order]})u⟩ at a unit vector u.",
+                *("u is a unit vector", f"s_{order}", "moment bound"),
+            ),
+            *AT_ZERO[:strict],
         ),
         source=Source(
             st.SAM_PAPER,
@@ -156,14 +171,14 @@ def bound(order: int) -> Theorem:
             Condition(
                 "step against radius",
                 eta - 2 * rho > ZERO if strict else eta - 2 * rho >= ZERO,
-                "without it the bound is vacuous or false",
+                "the published statement names no relation of η and ρ",
                 implicit=True,
             ),
             Condition("u is a unit vector", norm2(u).equals(1)),
             Condition(
                 f"s_{order}",
                 (s**order).equals(st.gap(order, u, u)),
-                f"u is a top eigenvector of E H_b^{order} - H^{order}, with eigenvalue s^{order}",
+                "at a top eigenvector u it is the largest eigenvalue",
             ),
         ),
         divisors=(its_cone, times(step, step)) if strict else (its_cone,),

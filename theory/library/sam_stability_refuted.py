@@ -8,9 +8,10 @@ from theory.expressions.terms import Inner, Param, Relation, norm2
 from theory.library import _stability as st
 from theory.library import lyapunov
 from theory.library._stability import eta, rho, u
-from theory.library.sam_stability_moments import COEFFICIENTS, WORDS
+from theory.library.sam_stability_moments import COEFFICIENTS, EXPONENT, POWER, WORDS
 from theory.library.sgd_stability_s2 import UNIT
 from theory.notation import H, x_0
+from theory.prose import said
 from theory.statements import (
     Assumption,
     Attribution,
@@ -19,6 +20,7 @@ from theory.statements import (
     Kind,
     Lemma,
     Rule,
+    Sentence,
     Source,
     Status,
     Theorem,
@@ -33,7 +35,8 @@ POSITIVE_RADIUS = Condition("radius > 0", rho > ZERO)
 def refuted(
     name: str,
     title: str,
-    statement: str,
+    title_says: tuple[str, ...],
+    statement: tuple[Sentence, ...],
     reading: str,
     kind: Kind,
     hypotheses: tuple[Hypothesis, ...],
@@ -47,6 +50,7 @@ def refuted(
     return Theorem(
         id=name,
         title=title,
+        title_says=title_says,
         statement=statement,
         source=Source(st.SAM_PAPER, reading, Attribution.RECONSTRUCTED),
         kind=kind,
@@ -67,7 +71,16 @@ def without_a_relation_of_radius_and_step(order: int, repaired_by: str, finding:
     return refuted(
         f"sam-stability-s{order}-published",
         f"The bound on s_{order} without a condition that relates η and ρ",
-        f"If H_b ⪰ 0 and the one-step condition holds, then {WORDS[order]}, for every ρ > 0.",
+        ("one-step condition", "radius > 0", "claim"),
+        (
+            said(
+                f"If H_b ⪰ 0 and the one-step condition holds with η > 0, then {WORDS[order]} for "
+                f"{POWER[order]} = ⟨u, (E H_b{EXPONENT[order]} - H{EXPONENT[order]})u⟩ at every "
+                "unit vector u, for every ρ > 0.",
+                *("algorithm", "H_b >= 0", "one-step condition", "step > 0", "radius > 0"),
+                *("u is a unit vector", "claim"),
+            ),
+        ),
         f"linear stability theorem, necessary condition on s_{order}, read for every radius",
         Kind.NECESSARY,
         (st.SAMPLES_PSD, st.SUFFICIENT, st.STEP, POSITIVE_RADIUS, UNIT),
@@ -94,8 +107,16 @@ S_4 = without_a_relation_of_radius_and_step(
 ONE_STEP = refuted(
     "sam-stability-one-step-necessary",
     "The one-step condition as a necessary condition for SAM's mean-square stability",
-    "Read as an equivalence: if H_b ⪰ 0 and the linearised SAM is mean-square stable, with "
-    "Lyapunov matrix P, then the one-step condition holds.",
+    ("P >= I", "P does not increase", "claim"),
+    (
+        said(
+            "Read as an equivalence: if H_b ⪰ 0, η, ρ > 0 and the linearised SAM is mean-square "
+            "stable, with Lyapunov matrix P ⪰ I, then the one-step condition holds along every "
+            "unit vector u.",
+            *("algorithm", "H_b >= 0", "step > 0", "radius > 0", "P >= I", "P does not increase"),
+            *("u is a unit vector", "claim"),
+        ),
+    ),
     "linear stability theorem, the sufficient condition read as necessary",
     Kind.NECESSARY,
     (
@@ -133,8 +154,17 @@ def at_most_one(order: int) -> Assumption:
 TOGETHER = refuted(
     "sam-stability-necessary-suffice",
     "All published necessary conditions together as a sufficient condition",
-    "If H_b ⪰ 0, η > 2ρ > 0, a(1 + ρa) ≤ 2/η and the bounds on s_2, s_3 and s_4 hold, no energy "
-    "⟨x, P x⟩ with P ⪰ 0 grows by a factor of more than 1 in every step.",
+    ("bound on the sharpness", "s_2", "s_3", "s_4", "claim"),
+    (
+        said(
+            "If H_b ⪰ 0, η > 2ρ > 0, H ⪯ a, ηa(1 + ρa) ≤ 2 and the bounds on s_2, s_3 and s_4 "
+            "hold, no energy ⟨x, P x⟩ with P ⪰ 0, positive somewhere, grows by a factor of more "
+            "than 1 in every step.",
+            *("algorithm", "H_b >= 0", "radius > 0", "step against radius", "sharpness"),
+            *("bound on the sharpness", "s_2", "s_3", "s_4", "P >= 0", "P grows"),
+            *("energy at the start", "claim"),
+        ),
+    ),
     "linear stability theorem, its necessary conditions read as sufficient",
     Kind.SUFFICIENT,
     (

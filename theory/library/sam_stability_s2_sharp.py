@@ -9,6 +9,7 @@ from theory.expressions.terms import Inner, Param, Scalar, norm2
 from theory.library import _stability as st
 from theory.library._stability import eta, rho, u
 from theory.notation import H, H_b, edge
+from theory.prose import said
 from theory.statements import Attribution, Condition, Kind, Lemma, Quantity, Source, Theorem
 from theory.witnesses import witness
 
@@ -28,11 +29,19 @@ def known(tree: Scalar | int) -> Cone:
 
 THEOREM = Theorem(
     id="sam-stability-s2-sharp",
-    title="s_2 ≤ t*/(2η) at every radius: the sharp form of SAM's uniformity",
+    title="s_2 ≤ t*/(2η) at every radius of SAM, never above SGD's bound",
+    title_says=("one-step condition", "edge", "sharp bound", "never above SGD's"),
     statement=(
-        "If H_b ⪰ 0 and the one-step condition holds, then E η²H_b² ≤ t* ηH along every direction "
-        "and s_2 ≤ t*/(2η), where t* > 0 solves ρt² + ηt = 2η. No relation between η and ρ is "
-        "needed; for ρ = 0 this is 1/η, and t* decreases in ρ."
+        said(
+            "If H_b ⪰ 0 and the one-step condition holds with η > 0 and ρ ≥ 0, then ηE H_b² ≤ "
+            "t*H along every unit vector u, where t* > 0 solves ρt² + ηt = 2η.",
+            *("algorithm", "H_b >= 0", "one-step condition", "step > 0", "radius >= 0"),
+            *("edge > 0", "edge", "u is a unit vector", "second moment"),
+        ),
+        said(
+            "Hence s_2 ≤ t*/(2η) ≤ 1/η, where s_2² = ⟨u, (E H_b² - H²)u⟩.",
+            *("s_2", "sharp bound", "never above SGD's"),
+        ),
     ),
     source=Source("this toolkit", "sharpens " + st.SAM_PAPER, Attribution.DERIVED),
     kind=Kind.NECESSARY,

@@ -13,6 +13,7 @@ from theory.library._s3_family import least, parts, peak_at
 from theory.library._sharp_moments import known
 from theory.library._stability import eta, rho
 from theory.notation import contact, peak
+from theory.prose import said, unchecked
 from theory.statements import Condition, Kind, Lemma, Theorem
 from theory.witnesses import witness
 
@@ -49,13 +50,28 @@ def attained() -> Theorem:
     )
     return Theorem(
         id="sam-stability-s3-attained",
-        title="Two points attain the best bound of the family on s_3 up to ρ = 3η/8",
+        title="Two points attain a bound of the family on s_3 up to ρ = 3η/8",
+        title_says=("radius range", "one-step condition", "attained"),
         statement=(
-            "Let 8ρ ≤ 3η, and let ω ≥ 1/2 and ν ≥ 0 solve 6ην² = η(ω² - ω) + 2ρ and "
-            "4η²ν(2ω - 1)(1 + ω)² = (η(1 - ω²) - 2ρ)(η(1 + ω)(1 + 3ω) - 2ρ). Then the roots of "
-            "z² - ωz + (η(1 - ω²) - 2ρ)/(2η) are non-negative with ν between them, and if H_b is "
-            "a number such that ρH_b has mean ν on these roots, then the one-step condition holds "
-            "with equality and E H_b³ - H³ is the bound of the family at ω."
+            said(
+                "Let 0 < 8ρ ≤ 3η, and let ω ≥ 1/2 and ν ≥ 0 solve 6ην² = η(ω² - ω) + 2ρ and 4η²ν(2ω"
+                " - 1)(1 + ω)² = (η(1 - ω²) - 2ρ)(η(1 + ω)(1 + 3ω) - 2ρ).",
+                *("step > 0", "radius > 0", "radius range", "contact", "peak >= 0", "peak"),
+                "best contact",
+            ),
+            said(
+                "Then z² - ωz + P with P = (η(1 - ω²) - 2ρ)/(2η) has roots with a non-negative sum "
+                "and product, and a law on them with mean ν has non-negative weights, as ων - P - "
+                "ν² ≥ 0.",
+                *("points", "weights"),
+            ),
+            said(
+                "Where ρH_b is a number with this law, with the moments that z² = ωz - P gives, the"
+                " one-step condition holds with equality and E H_b³ - H³ is the bound of sam-"
+                "stability-s3-sharp-small at ω.",
+                *("one-step condition", "attained"),
+            ),
+            unchecked("So the bound of the family at the best contact is sharp."),
         ),
         source=sm.SOURCE,
         kind=Kind.SUFFICIENT,

@@ -17,6 +17,7 @@ from theory.library._s3_family import H_3, MEAN_PSD, family, least, parts, peak_
 from theory.library._sharp_moments import at_edge, known, m, one_step
 from theory.library._stability import eta, rho, u
 from theory.notation import contact, edge, peak
+from theory.prose import said
 from theory.statements import Condition, Kind, Lemma, Quantity, Theorem
 from theory.witnesses import witness
 
@@ -27,10 +28,20 @@ def small() -> Theorem:
     bound = least(contact, peak) / scale
     return Theorem(
         id="sam-stability-s3-sharp-small",
-        title="Bounds on s_3, one for each contact, of which the best is sharp up to ρ = 3η/8",
+        title="Bounds on s_3 from the one-step condition, one for each contact",
+        title_says=("one-step condition", "contact >= 0", "peak", "bound"),
         statement=(
-            "If H ⪰ 0 and the one-step condition holds, then for every ω ≥ 0 and ν ≥ 0 with "
-            "6ην² = η(ω² - ω) + 2ρ: s_3³ ≤ (16η²(1 + ω)ν³ + (η(1 - ω²) - 2ρ)²)/(8ρ³η²(1 + ω))."
+            said(
+                "Let H ⪰ 0, let the one-step condition hold with η, ρ > 0, and let ω, ν ≥ 0 with "
+                "6ην² = η(ω² - ω) + 2ρ.",
+                *("algorithm", "H >= 0", "one-step condition", "step > 0", "radius > 0"),
+                *("contact >= 0", "peak >= 0", "peak"),
+            ),
+            said(
+                "Then along every unit vector u E H_b³ has a bound linear in H, and s_3³ ≤ (16η²(1 "
+                "+ ω)ν³ + (η(1 - ω²) - 2ρ)²)/(8ρ³η²(1 + ω)) for s_3³ = ⟨u, (E H_b³ - H³)u⟩.",
+                *("u is a unit vector", "moment", "s_3", "bound"),
+            ),
         ),
         source=sm.SOURCE,
         kind=Kind.NECESSARY,
@@ -81,10 +92,21 @@ def closed_form() -> Theorem:
     squares = add(Square(1 - r), Square(r))
     return Theorem(
         id="sam-stability-s3-closed-form",
-        title="A bound on s_3 in closed form, within two per cent of the sharp one",
+        title="A bound on s_3 in closed form, below the published one",
+        title_says=(
+            "one-step condition",
+            "radius range",
+            "closed form",
+            "below the published bound",
+        ),
         statement=(
-            "If H ⪰ 0, the one-step condition holds and 8ρ ≤ 3η, then "
-            "s_3³ < (η + ρ)/(4ρη³) + ρ²/(12η⁵), which is below the published 1/(2η²ρ)."
+            said(
+                "If H ⪰ 0, the one-step condition holds with η, ρ > 0 and 8ρ ≤ 3η, then s_3³ < (η +"
+                " ρ)/(4ρη³) + ρ²/(12η⁵) for s_3³ = ⟨u, (E H_b³ - H³)u⟩ at a unit vector u.",
+                *("algorithm", "H >= 0", "one-step condition", "step > 0", "radius > 0"),
+                *("radius range", "u is a unit vector", "s_3", "closed form"),
+            ),
+            said("This is below the published 1/(2η²ρ).", "below the published bound"),
         ),
         source=sm.SOURCE,
         kind=Kind.NECESSARY,
@@ -150,11 +172,30 @@ def large() -> Theorem:
     bound = sm.highest(3, edge**2)
     return Theorem(
         id="sam-stability-s3-sharp-large",
-        title="The sharp bound on s_3 from ρ = 3η/8 on, attained at SAM's edge",
+        title="A bound on s_3 from ρ = 3η/8 on, by SAM's edge, below the published one",
+        title_says=(
+            "one-step condition",
+            "radius range",
+            "edge",
+            "sharp bound",
+            "below the published bound",
+        ),
         statement=(
-            "If H_b ⪰ 0, the one-step condition holds and 8ρ ≥ 3η, then η²E H_b³ ≤ t*²H along "
-            "every direction and s_3⁶ ≤ 4t*⁶/(27η⁶), where t* > 0 solves ρt² + ηt = 2η. This is "
-            "below the published bound at every such radius."
+            said(
+                "Let H_b ⪰ 0, let the one-step condition hold with η, ρ > 0 and 8ρ ≥ 3η, and let t*"
+                " > 0 solve ρt² + ηt = 2η.",
+                *("algorithm", "H_b >= 0", "one-step condition", "step > 0", "radius > 0"),
+                *("radius range", "edge > 0", "edge"),
+            ),
+            said(
+                "Then η²E H_b³ ≤ t*²H along every unit vector u, and s_3⁶ ≤ 4t*⁶/(27η⁶) for s_3³ = "
+                "⟨u, (E H_b³ - H³)u⟩ with s_3 ≥ 0.",
+                *("u is a unit vector", "moment", "s_3 >= 0", "s_3", "sharp bound"),
+            ),
+            said(
+                "This is below the published bound at every such radius.",
+                "below the published bound",
+            ),
         ),
         source=sm.SOURCE,
         kind=Kind.NECESSARY,

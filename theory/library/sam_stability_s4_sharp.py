@@ -16,6 +16,7 @@ from theory.library import _stability as st
 from theory.library._sharp_moments import M, at_edge, known, m, one_step
 from theory.library._stability import eta, rho, u
 from theory.notation import edge, landing
+from theory.prose import said
 from theory.statements import Condition, Kind, Lemma, Quantity, Theorem
 from theory.witnesses import witness
 
@@ -31,10 +32,20 @@ def published_range() -> Theorem:
     slant = 1 + landing - 2 * M + rho / eta * (3 * landing**2 - 4 * landing * M)
     return Theorem(
         id="sam-stability-s4-sharp",
-        title="The published bound on s_4 holds up to 4ρ² = 12ρη + 3η², and is sharp there",
+        title="The published bound on s_4 holds up to 4ρ² = 12ρη + 3η²",
+        title_says=("one-step condition", "radius range", "moment bound"),
         statement=(
-            "If H_b ⪰ 0, the one-step condition holds and 4ρ² ≤ 12ρη + 3η², that is "
-            "ρ/η ≤ (3 + 2√3)/2, then s_4⁴ ≤ 1/(η²ρ²)."
+            said(
+                "If H_b ⪰ 0, the one-step condition holds with η, ρ > 0 and 4ρ² ≤ 12ρη + 3η², that "
+                "is ρ/η ≤ (3 + 2√3)/2, then s_4⁴ ≤ 1/(η²ρ²) for s_4⁴ = ⟨u, (E H_b⁴ - H⁴)u⟩ at a "
+                "unit vector u.",
+                *("algorithm", "H_b >= 0", "one-step condition", "step > 0", "radius > 0"),
+                *("radius range", "u is a unit vector", "s_4", "moment bound"),
+            ),
+            said(
+                "The proof uses the root t_0 > 0 of ρt² + ηt = η.",
+                *("landing > 0", "landing"),
+            ),
         ),
         source=sm.SOURCE,
         kind=Kind.NECESSARY,
@@ -50,7 +61,6 @@ def published_range() -> Theorem:
             Condition(
                 "radius range",
                 4 * rho**2 <= 12 * rho * eta + 3 * eta**2,
-                "beyond it the bound is false",
             ),
         ),
         divisors=(known(eta), known(eta**2 * rho**2)),
@@ -122,10 +132,19 @@ def middle() -> Theorem:
     bound = sm.highest(4, slope)
     return Theorem(
         id="sam-stability-s4-sharp-middle",
-        title="The sharp bound on s_4 where the published one has failed",
+        title="A bound on s_4 at every radius, nowhere below the published one",
+        title_says=("one-step condition", "sharp bound", "the published bound is at most this"),
         statement=(
-            "If H_b ⪰ 0 and the one-step condition holds, then s_4¹² ≤ 27a⁴/(256η¹²) with "
-            "a = η(4ρ² + 12ρη + η²)/(8ρ³). This is nowhere below the published bound."
+            said(
+                "If H_b ⪰ 0 and the one-step condition holds with η, ρ > 0, then along every unit "
+                "vector u η³E H_b⁴ ≤ aH with a = η(4ρ² + 12ρη + η²)/(8ρ³), and s_4¹² ≤ "
+                "27a⁴/(256η¹²) for s_4⁴ = ⟨u, (E H_b⁴ - H⁴)u⟩.",
+                *("algorithm", "H_b >= 0", "one-step condition", "step > 0", "radius > 0"),
+                *("u is a unit vector", "moment", "s_4", "sharp bound"),
+            ),
+            said(
+                "This is nowhere below the published bound.", "the published bound is at most this"
+            ),
         ),
         source=sm.SOURCE,
         kind=Kind.NECESSARY,
@@ -186,11 +205,20 @@ def large() -> Theorem:
     )
     return Theorem(
         id="sam-stability-s4-sharp-large",
-        title="The sharp bound on s_4 at large radius, attained at SAM's edge",
+        title="A bound on s_4 at large radius, by SAM's edge",
+        title_says=("one-step condition", "radius range", "edge", "sharp bound"),
         statement=(
-            "If H_b ⪰ 0, the one-step condition holds and 4ρ² ≥ 28ρη + 3η², that is "
-            "ρ/η ≥ (7 + 2√13)/2, then η³E H_b⁴ ≤ t*³H along every direction and "
-            "s_4¹² ≤ 27t*¹²/(256η¹²), where t* > 0 solves ρt² + ηt = 2η."
+            said(
+                "Let H_b ⪰ 0, let the one-step condition hold with η, ρ > 0 and 4ρ² ≥ 28ρη + 3η², "
+                "that is ρ/η ≥ (7 + 2√13)/2, and let t* > 0 solve ρt² + ηt = 2η.",
+                *("algorithm", "H_b >= 0", "one-step condition", "step > 0", "radius > 0"),
+                *("radius range", "edge > 0", "edge"),
+            ),
+            said(
+                "Then η³E H_b⁴ ≤ t*³H along every unit vector u, and s_4¹² ≤ 27t*¹²/(256η¹²) for "
+                "s_4⁴ = ⟨u, (E H_b⁴ - H⁴)u⟩.",
+                *("u is a unit vector", "moment", "s_4", "sharp bound"),
+            ),
         ),
         source=sm.SOURCE,
         kind=Kind.NECESSARY,

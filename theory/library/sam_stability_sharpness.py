@@ -29,6 +29,7 @@ from theory.expressions.terms import (
 )
 from theory.library import _stability as st
 from theory.notation import H, H_b, x
+from theory.prose import said, unchecked
 from theory.statements import (
     Assumption,
     Attribution,
@@ -60,11 +61,25 @@ growth_positive = add(times(Fact("step > 0"), Fact("bound violated")), number(1)
 
 THEOREM = Theorem(
     id="sam-stability-sharpness",
-    title="a(1 + ρa) ≤ 2/η is necessary for SAM's stability, not only for the one-step condition",
+    title="Where a(1 + ρa) > 2/η, SAM diverges, one-step condition or not",
+    title_says=("bound violated", "bottom eigenpair", "growth rate", "divergence"),
     statement=(
-        "Let a be an eigenvalue of H. If a(1 + ρa) > 2/η, put R = ηa(1 + ρa) - 1 > 1: from some "
-        "unit vector w the linearised SAM satisfies E|x_t|² ≥ R^(2t). So a mean-square stable "
-        "minimum has a(1 + ρa) ≤ 2/η, whatever ρ ≥ 0 and whether or not H_b ⪰ 0."
+        said(
+            "Let a be an eigenvalue of H, with unit eigenvector v, and let w be a unit "
+            "eigenvector of E M_b, M_b = I - ηH_b - ηρH_b², for its smallest eigenvalue, which "
+            "has one in finite dimension.",
+            *("algorithm", "top eigenvector", "v is a unit vector", "bottom eigenpair"),
+            *("w is a unit vector", "step > 0", "radius >= 0"),
+        ),
+        said(
+            "If a(1 + ρa) > 2/η, put R = ηa(1 + ρa) - 1 > 1: started at w, the linearised SAM "
+            "satisfies E|x_t|² ≥ R^(2t) for every t.",
+            *("bound violated", "growth rate", "divergence"),
+        ),
+        unchecked(
+            "So a minimum in finite dimension that is mean-square stable, E|x_t|² ≤ C|x_0|², "
+            "has a(1 + ρa) ≤ 2/η."
+        ),
     ),
     source=Source(
         st.SAM_PAPER,
@@ -92,6 +107,7 @@ THEOREM = Theorem(
                 Rule("eigen", (u,), Mean(Inner(u, st.stepped(w))).equals(eigenvalue * Inner(u, w))),
                 Rule("rayleigh", (u,), eigenvalue * norm2(u) <= Mean(Inner(u, st.stepped(u)))),
             ),
+            implicit=True,
         ),
         Condition("w is a unit vector", norm2(w).equals(1)),
     ),

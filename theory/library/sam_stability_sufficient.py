@@ -8,6 +8,7 @@ from theory.certificates import Instance
 from theory.expressions.terms import Along, Inner, Mean, Named, Time, norm2
 from theory.library import _stability as st
 from theory.notation import x, x_0
+from theory.prose import said
 from theory.statements import Attribution, Kind, Lemma, Source, Theorem
 from theory.witnesses import witness
 
@@ -16,9 +17,13 @@ v = Named("v")
 EXPANSION = Theorem(
     id="sam-stability-expansion",
     title="The published stability matrix is exactly E M_b²",
+    title_says=("expansion",),
     statement=(
-        "With M_b = I - ηH_b - ηρH_b², E M_b² = (I - ηH - ηρH²)² + η(η - 2ρ)(E H_b² - H²) "
-        "+ 2η²ρ(E H_b³ - H³) + η²ρ²(E H_b⁴ - H⁴), as an identity of symmetric operators."
+        said(
+            "With M_b = I - ηH_b - ηρH_b², ⟨v, E M_b² u⟩ = ⟨v, ((I - ηH - ηρH²)² + η(η - 2ρ)(E "
+            "H_b² - H²) + 2η²ρ(E H_b³ - H³) + η²ρ²(E H_b⁴ - H⁴))u⟩ for all u and v.",
+            *("algorithm", "expansion"),
+        ),
     ),
     source=Source(st.SAM_PAPER, "linear stability theorem, proof", Attribution.RECONSTRUCTED),
     kind=Kind.IDENTITY,
@@ -39,9 +44,13 @@ EXPANSION = Theorem(
 SUFFICIENT = Theorem(
     id="sam-stability-sufficient",
     title="The one-step condition makes a minimum linearly stable for SAM",
+    title_says=("one-step condition", "stability"),
     statement=(
-        "If λ_max of the published matrix is at most 1, the linearised dynamics x⁺ = M_b x "
-        "satisfies E|x_t|² ≤ |x_0|² for every t. Neither H_b ⪰ 0 nor η ≥ 2ρ is needed."
+        said(
+            "If λ_max of the published matrix is at most 1, the linearised dynamics x⁺ = M_b x "
+            "satisfies E|x_t|² ≤ |x_0|² for every t.",
+            *("algorithm", "one-step condition", "stability"),
+        ),
     ),
     source=Source(st.SAM_PAPER, "linear stability theorem", Attribution.RECONSTRUCTED),
     kind=Kind.SUFFICIENT,

@@ -10,6 +10,7 @@ from theory.expressions.terms import Inner, Named, Param, Vector, norm2, scalar,
 from theory.library import _quadratic as qd
 from theory.library._quadratic import a, c, eta, g, known, rho, u, v, y
 from theory.notation import H, beta, mu
+from theory.prose import said, unchecked
 from theory.statements import (
     Attribution,
     Condition,
@@ -39,11 +40,21 @@ back = qd.normalized_step(scalar(-1) * start, c * a)
 CYCLE = Theorem(
     id="sam-two-cycle",
     title="Normalised SAM's 2-cycle along an eigenvector has amplitude ηρa/(2 - ηa)",
+    title_says=("eigenvector", "cycle"),
     statement=(
-        "Let v be a unit eigenvector of H with eigenvalue a > 0 and 0 < ηa < 2. From cv, c > 0, "
-        "normalised SAM with the full gradient moves to -cv + (2 - ηa)(c - c*)v with c* = "
-        "ηρa/(2 - ηa), and symmetrically from -cv. So c*v, -c*v is a 2-cycle for every ρ > 0, "
-        "and no other cv is sent to its mirror image."
+        said(
+            "Let v be a unit eigenvector of H with eigenvalue a > 0 and 0 < ηa < 2.",
+            *("eigenvector", "v is a unit vector", "a > 0", "step > 0", "step below 2/a"),
+        ),
+        said(
+            "From cv, c > 0, normalised SAM with the full gradient and ρ > 0 moves to -cv + (2 "
+            "- ηa)(c - c*)v with c* = ηρa/(2 - ηa), and symmetrically from -cv.",
+            *("radius > 0", "c > 0", "gradient norm", "next point", "symmetry"),
+        ),
+        said(
+            "So c*v, -c*v is a 2-cycle, and no other cv is sent to its mirror image.",
+            *("cycle", "symmetry", "next point"),
+        ),
     ),
     source=Source(BARTLETT, "the cycle on a convex quadratic", Attribution.RECONSTRUCTED),
     kind=Kind.IDENTITY,
@@ -102,13 +113,37 @@ room = times(flatter, add(known(2 * a), times(known(2 - eta * a), curved)), Inve
 
 STABILITY = Theorem(
     id="sam-two-cycle-stability",
-    title="The 2-cycle along the top eigenvector is locally stable",
+    title=(
+        "The linearisation at the 2-cycle contracts, along v and along each flatter eigenvector"
+    ),
+    title_says=("contraction along v", "b < a", "linearised step", "contraction across"),
     statement=(
-        "Let c* = ηρa/(2 - ηa) be the amplitude of the cycle along v, 0 < ηa < 2. Along v a "
-        "deviation c - c* becomes -(1 - ηa)(c - c*), and (1 - ηa)² < 1. Along another eigenvector "
-        "w with eigenvalue b the gradient's norm is stationary to first order and the linearised "
-        "step multiplies by F = 1 - ηb - (2 - ηa)b²/a², with 1 + F = (a - b)(2a + (2 - ηa)b)/a²; "
-        "so F² < 1 for 0 < b < a."
+        said(
+            "Let c* = ηρa/(2 - ηa) be the amplitude of the cycle along the unit eigenvector v "
+            "with eigenvalue a > 0, 0 < ηa < 2, ρ > 0.",
+            *("eigenvector", "v is a unit vector", "a > 0", "step > 0", "step below 2/a"),
+            "radius > 0",
+        ),
+        said(
+            "Along v a deviation c - c*, c > 0, becomes -(1 - ηa)(c - c*) at the mirror image, "
+            "and (1 - ηa)² < 1.",
+            *("c > 0", "deviation along v", "contraction along v"),
+        ),
+        said(
+            "Let w be an eigenvector orthogonal to v with eigenvalue b, 0 < b < a: then |H(cv +"
+            " w)|² = (ca)² + |Hw|², so that the gradient's norm is stationary to first order.",
+            *("other eigenvector", "w is orthogonal to v", "b > 0", "b < a"),
+            "the norm is stationary",
+        ),
+        said(
+            "The step with the ascent factor ρ/(c*a), which is linear, multiplies w by F = 1 - "
+            "ηb - (2 - ηa)b²/a², with 1 + F = (a - b)(2a + (2 - ηa)b)/a² and F² < 1.",
+            *("linearised step", "who is flatter", "contraction across"),
+        ),
+        unchecked(
+            "So where H ≻ 0 and a is a simple largest eigenvalue, the cycle is locally "
+            "asymptotically stable: this step is the derivative of the true one across v."
+        ),
     ),
     source=Source(BARTLETT, "convergence to the cycle; local part", Attribution.DERIVED),
     kind=Kind.IDENTITY,
@@ -199,7 +234,8 @@ STABILITY = Theorem(
         "F does not depend on ρ: how fast the iterates align with the top eigenvector is set by "
         "η and the ratio of the curvatures alone.",
         "That every trajectory from a generic start ends in this cycle is the published theorem; "
-        "here its local part is proved, and the global one is only simulated.",
+        "here the multipliers of its linearisation are proved, and the global part is only "
+        "simulated.",
     ),
 )
 
@@ -210,10 +246,20 @@ two = qd.normalized_step(one, g_next)
 CONVERGENCE = Theorem(
     id="sam-normalized-converges",
     title="Normalised SAM with a constant radius converges on strongly convex quadratics",
+    title_says=("strongly convex", "bounded", "not revisited"),
     statement=(
-        "The claim: if μ|u|² ≤ ⟨u, Hu⟩ and |Hu| ≤ β|u| with μ > 0 and η ≤ 1/β, then normalised SAM "
-        "with the full gradient comes to the minimum 0 from everywhere. Then no other point could "
-        "be revisited after two steps: y⁺⁺ ≠ y for every y ≠ 0. One is."
+        unchecked(
+            "The claim: if μ|u|² ≤ ⟨u, Hu⟩ and |Hu| ≤ β|u| with μ > 0 and η ≤ 1/β, then "
+            "normalised SAM with the full gradient and a constant radius comes to the minimum 0"
+            " from everywhere."
+        ),
+        unchecked("Then no other point could be revisited after two steps."),
+        said(
+            "So y⁺⁺ ≠ y for every y ≠ 0 where neither gradient is 0; this is what is refuted.",
+            *("strongly convex", "bounded", "mu > 0", "step > 0", "step range", "radius > 0"),
+            *("away from the minimum", "gradient", "gradient_norm > 0", "next gradient"),
+            *("next_gradient_norm > 0", "not revisited"),
+        ),
     ),
     source=Source(SI, "constant radius, constant step size", Attribution.RECONSTRUCTED),
     kind=Kind.UPPER_BOUND,

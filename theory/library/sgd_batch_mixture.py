@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from theory.assumptions import ZERO, positive_semidefinite
-from theory.building import add, number, times, with_rate
+from dataclasses import replace
+
+from theory.assumptions import ZERO
+from theory.building import NOW, add, number, times, with_rate
 from theory.certificates import (
+    AlongOf,
     Fact,
     Instance,
     Invert,
     MeanOf,
     Multiple,
+    Norm,
     Square,
 )
-from theory.expressions.terms import Inner, Mean, Operator, Param, Scalar, Vector, scalar
+from theory.expressions.terms import (
+    Along,
+    Inner,
+    Mean,
+    Operator,
+    Param,
+    Scalar,
+    Vector,
+    norm2,
+    scalar,
+)
 from theory.library import _batches as batches
 from theory.library._batches import K_b, X, batch_size, u, v
-from theory.notation import H, H_b, p, step_size, x
+from theory.notation import H, H_b, p, step_size, x, x_0
+from theory.prose import said, unchecked
 from theory.statements import (
     Assumption,
     Attribution,
@@ -61,11 +76,22 @@ def mixture_lemma(left: Vector, right: Vector) -> Lemma:
 IDENTITY = Theorem(
     id="sgd-batch-mixture",
     title="A mini-batch step has the second moment of a mixture of full and one-sample steps",
+    title_says=("batch", "mixture"),
     statement=(
-        "Batches of B out of n samples are drawn without replacement and p = (n - B)/(B(n - 1)). "
-        "For every symmetric X, E K_b X K_b = (1 - p) H X H + p E H_b X H_b, where K_b is the "
-        "batch's Hessian. So SGD with batches has exactly the second moments of the process that "
-        "takes a full step with probability 1 - p and a step on one sample with probability p."
+        said(
+            "Batches of B out of n > 1 samples are drawn without replacement, K_b is the "
+            "batch's Hessian and p = (n - B)/(B(n - 1)).",
+            *("batch", "n > 1", "batch_size > 0", "p"),
+        ),
+        said(
+            "For every symmetric X, E K_b X K_b = (1 - p) H X H + p E H_b X H_b.", "second moment"
+        ),
+        said(
+            "So SGD with batches has exactly the second moments of the process that takes a "
+            "full step with probability 1 - p and a step on one sample with probability p: E(I "
+            "- ηK_b)X(I - ηK_b) is the mixture of the two.",
+            *("algorithm", "mixture"),
+        ),
     ),
     source=Source(PAPER, "the second-moment map of mini-batches", Attribution.RECONSTRUCTED),
     kind=Kind.IDENTITY,
@@ -88,23 +114,50 @@ IDENTITY = Theorem(
 )
 
 sizes = times(Fact("smaller_batch > 0"), Fact(batches.MANY.name))
-noise = MeanOf(Instance("X >= 0", "psd", (H_b(x) - H(x),)))
+off = H_b(x) - H(x)
+ABOVE_IDENTITY = Assumption(
+    "X >= I",
+    "the eigenvalues of X are at least 1",
+    "definition",
+    (Rule("at", (u,), norm2(u) <= Inner(u, X(u))),),
+)
+noise = MeanOf(add(Instance("X >= I", "at", (off,)), Norm(off)))
 
-MONOTONE = with_rate(
+ONE_STEP = with_rate(
     Theorem(
         id="sgd-batch-monotone",
         title="A quadratic Lyapunov function for one batch size serves every larger one",
+        title_says=("Lyapunov", "smaller_batch <= batch_size", "one step", "stability"),
         statement=(
-            "If X ⪰ 0 and E⟨x⁺, X x⁺⟩ ≤ ⟨x, X x⟩ for the linearised SGD with batches of size m, "
-            "then the same X satisfies it for every batch size B ≥ m, and so E⟨x_t, X x_t⟩ ≤ "
-            "⟨x_0, X x_0⟩. In particular the largest stable step size is nondecreasing in B."
+            said(
+                "Let K_b be the Hessian of a batch of B out of n > 1 samples, drawn without "
+                "replacement, p = (n - B)/(B(n - 1)) and q = (n - m)/(m(n - 1)) with 0 < m ≤ B, so "
+                "that p ≤ q.",
+                *("batch", "n > 1", "batch_size > 0", "p", "smaller_batch > 0", "q"),
+                *("smaller_batch <= batch_size", "less noise"),
+            ),
+            said(
+                "If X ⪰ I and (1 - q)(I - ηH)X(I - ηH) + q E(I - ηH_b)X(I - ηH_b) ⪯ X, which by "
+                "sgd-batch-mixture is X's not increasing under batches of size m, then X does not "
+                "increase under batches of size B: E⟨x⁺, X x⁺⟩ ≤ ⟨x, X x⟩.",
+                *("X >= I", "Lyapunov", "algorithm", "one step"),
+            ),
+            said(
+                "So E⟨x_t, X x_t⟩ ≤ ⟨x_0, X x_0⟩ and E|x_t|² ≤ ⟨x_0, X x_0⟩ for every t: what "
+                "this X proves stable for m it proves stable for B.",
+                *("rate", "stability"),
+            ),
+            unchecked(
+                "The largest stable step size is nondecreasing in B, since below it every step "
+                "size has such an X (the converse Lyapunov theorem)."
+            ),
         ),
         source=Source(PAPER, "monotonicity in the batch size", Attribution.RECONSTRUCTED),
         kind=Kind.SUFFICIENT,
         dynamics=batches.dynamics,
         hypotheses=(
             batches.without_replacement(test=True),
-            positive_semidefinite("X >= 0", X, "X is positive semidefinite"),
+            ABOVE_IDENTITY,
             Assumption(
                 "Lyapunov",
                 "X does not increase in the mean under batches of the smaller size",
@@ -166,6 +219,19 @@ MONOTONE = with_rate(
     Inner(x, X(x)),
     scalar(1),
     number(1),
+)
+MONOTONE = replace(
+    ONE_STEP,
+    proof=(
+        *ONE_STEP.proof,
+        Lemma(
+            "stability",
+            Along(norm2(x), NOW) <= scalar(1) ** NOW * Inner(x_0, X(x_0)),
+            add(AlongOf(Instance("X >= I", "at", (x,)), NOW), Fact("rate")),
+            "The energy is at least the squared distance.",
+        ),
+    ),
+    conclusion=(*ONE_STEP.conclusion, "stability"),
 )
 
 THEOREMS = (IDENTITY, MONOTONE)

@@ -19,6 +19,7 @@ from theory.library import _stability as st
 from theory.library._quadratic import eigenvector
 from theory.library._stability import eta, u
 from theory.notation import H, H_b, p, x
+from theory.prose import said, unchecked
 from theory.statements import (
     Assumption,
     Attribution,
@@ -52,10 +53,19 @@ SUFFICIENT = with_rate(
     Theorem(
         id="sgd-batch-sufficient",
         title="Wu-Ma-E's condition makes a minimum stable for mini-batch SGD",
+        title_says=("one-step condition", "batch", "rate"),
         statement=(
-            "Batches of B out of n samples are drawn without replacement and p = (n - B)/(B(n - "
-            "1)). If λ_max((I - ηH)² + η²p(E H_b² - H²)) ≤ 1, where H_b are the samples' Hessians, "
-            "then mini-batch SGD on the linearised problem satisfies E|x_t|² ≤ |x_0|² for every t."
+            said(
+                "Batches of B out of n > 1 samples are drawn without replacement and p = (n - "
+                "B)/(B(n - 1)); their second moment is E|K_b x|² = (1 - p)|Hx|² + p E|H_b x|².",
+                *("batch", "n > 1", "batch_size > 0", "p", "second moment"),
+            ),
+            said(
+                "If λ_max((I - ηH)² + η²p(E H_b² - H²)) ≤ 1, where H_b are the samples' Hessians, "
+                "then mini-batch SGD on the linearised problem satisfies E|x⁺|² ≤ |x|² and E|x_t|² "
+                "≤ |x_0|² for every t.",
+                *("algorithm", "one-step condition", "one step", "rate"),
+            ),
         ),
         source=Source(PAPER, "linear stability of SGD, batch size B", Attribution.RECONSTRUCTED),
         kind=Kind.SUFFICIENT,
@@ -103,10 +113,22 @@ SUFFICIENT = with_rate(
 BOUNDS = Theorem(
     id="sgd-batch-bounds",
     title="Wu-Ma-E's condition bounds sharpness by 2/η and non-uniformity by 1/(η√p)",
+    title_says=("one-step condition", "sharpness", "non-uniformity"),
     statement=(
-        "Let a ≥ 0 be an eigenvalue of H and s_2² the largest eigenvalue of E H_b² - H². If "
-        "λ_max((I - ηH)² + η²p(E H_b² - H²)) ≤ 1 with p > 0, then a ≤ 2/η and s_2² ≤ 1/(η²p), "
-        "where p = (n - B)/(B(n - 1)) for batches of size B."
+        said(
+            "Let a ≥ 0 be an eigenvalue of H with a unit eigenvector, and s_2² = ⟨u, (E H_b² - "
+            "H²)u⟩ at a unit vector u, such as the largest eigenvalue of E H_b² - H².",
+            *("a >= 0", "top eigenvector", "v is a unit vector", "u is a unit vector", "s_2"),
+        ),
+        said(
+            "If λ_max((I - ηH)² + η²p(E H_b² - H²)) ≤ 1 with η, p > 0, then a ≤ 2/η and s_2² ≤ "
+            "1/(η²p).",
+            *("one-step condition", "step > 0", "p > 0", "sharpness", "non-uniformity"),
+        ),
+        unchecked(
+            "For batches of size B the condition has p = (n - B)/(B(n - 1)), see sgd-batch-"
+            "sufficient."
+        ),
     ),
     source=Source(PAPER, "bounds on sharpness and non-uniformity", Attribution.RECONSTRUCTED),
     kind=Kind.NECESSARY,

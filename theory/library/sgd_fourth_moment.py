@@ -9,6 +9,7 @@ from theory.certificates import Fact, Invert, MeanOf, Norm, Square
 from theory.expressions.terms import Mean, norm2
 from theory.library._stability import eta, u
 from theory.notation import H, H_b, x_0
+from theory.prose import said
 from theory.statements import (
     Attribution,
     Condition,
@@ -28,11 +29,22 @@ FOURTH_POWER = Fact("step is not 0")
 
 THEOREM = Theorem(
     id="sgd-fourth-moment",
-    title="Fourth-moment stability bounds the fourth moment of SGD's gradients by (2/η)⁴",
+    title=(
+        "Where one step of SGD does not raise the fourth moment, that of the gradients is "
+        "at most (2/η)⁴"
+    ),
+    title_says=("fourth moment", "gradients"),
     statement=(
-        "If along a direction u the linearised SGD does not increase the fourth moment in one "
-        "step, E|u - ηH_b u|⁴ ≤ |u|⁴, then it does not increase the second one, (E|u - ηH_b "
-        "u|²)² ≤ |u|⁴, and the gradients there satisfy E|H_b u|⁴ ≤ (2/η)⁴|u|⁴."
+        said(
+            "If along a direction u the linearised SGD does not increase the fourth moment in "
+            "one step, E|u - ηH_b u|⁴ ≤ |u|⁴, then it does not increase the second one, (E|u - "
+            "ηH_b u|²)² ≤ |u|⁴.",
+            *("algorithm", "fourth moment", "second moment"),
+        ),
+        said(
+            "The gradients there satisfy E|H_b u|⁴ ≤ (2/η)⁴|u|⁴, if η ≠ 0.",
+            *("step is not 0", "gradients"),
+        ),
     ),
     source=Source(
         "Ma, Ying 2021, On linear stability of SGD and input-smoothness of neural networks",

@@ -19,6 +19,7 @@ from theory.expressions.terms import (
 )
 from theory.library import _pl as pl
 from theory.notation import L, beta, f, mu, step_size, x, x_0
+from theory.prose import said
 from theory.statements import (
     Attribution,
     Condition,
@@ -95,10 +96,23 @@ optimal_value = Lemma(
 THEOREM = Theorem(
     id="sgd-pl-linear",
     title="SGD contracts the loss under interpolation and PL",
+    title_says=("interpolation", "PL", "rate"),
     statement=(
-        "Let every f_b be β-smooth, f = E f_b be L-smooth and PL (convention PL-half), and let one "
-        "point make every f_b zero. Then SGD satisfies E f(x⁺) ≤ (1 - 2ημ + Lβη²) f(x), hence "
-        "E f(x_t) ≤ (1 - 2ημ + Lβη²)^t f(x_0); the best step size is μ/(Lβ)."
+        said(
+            "Let every f_b be β-smooth, f = E f_b be L-smooth and PL (convention PL-half, 0 < μ"
+            " ≤ L ≤ β), and let one point make every f_b zero.",
+            *("smooth samples", "beta > 0", "smooth mean", "L > 0", "PL", "mu > 0", "PL <= L"),
+            *("L <= beta", "interpolation"),
+        ),
+        said(
+            "Then SGD with any step size η ≥ 0 satisfies E f(x⁺) ≤ (1 - 2ημ + Lβη²) f(x), hence"
+            " E f(x_t) ≤ (1 - 2ημ + Lβη²)^t f(x_0).",
+            *("algorithm", "step >= 0", "one step", "rate"),
+        ),
+        said(
+            "The best step size is η = μ/(Lβ), with factor 1 - μη.",
+            *("the best step size", "the best factor"),
+        ),
     ),
     source=Source(
         "Bassily, Belkin, Ma 2018, On exponential convergence of SGD in non-convex "

@@ -23,6 +23,7 @@ from theory.library import _pl as pl
 from theory.library import sgd_pl_linear as single
 from theory.library._minibatch import known
 from theory.notation import L, beta, f, f_b, mu, p, step_size, x, x_0
+from theory.prose import said, unchecked
 from theory.statements import (
     Assumption,
     Attribution,
@@ -54,11 +55,22 @@ VARIANCE = Assumption(
 )
 LAW = Theorem(
     id="sgd-batch-gradients",
-    title="The gradient of a batch keeps the share p of the variance of one sample",
+    title="A batch that keeps the share p of the variance has E|∇F_b|² ≤ 2pβf + (1 - p)|∇f|²",
+    title_says=("sampling", "batch gradient"),
     statement=(
-        "Let every f_b be β-smooth, and one point make all of them zero. If F_b is the mean of the "
-        "losses of a batch, so that E|∇F_b|² = p E|∇f_b|² + (1 - p)|∇f|² with p = 1/B, or "
-        "(n - B)/(B(n - 1)) without replacement, then E|∇F_b|² ≤ 2pβf + (1 - p)|∇f|²."
+        said(
+            "Let every f_b be β-smooth, and one point make all of them zero.",
+            *("smooth samples", "interpolation", "beta > 0"),
+        ),
+        said(
+            "If E|∇F_b|² = p E|∇f_b|² + (1 - p)|∇f|² with p ≥ 0, then E|∇F_b|² ≤ 2pβf + (1 - "
+            "p)|∇f|².",
+            *("sampling", "p >= 0", "batch gradient"),
+        ),
+        unchecked(
+            "The mean F_b of the losses of a batch of B out of n is such a loss, with p = 1/B, "
+            "or (n - B)/(B(n - 1)) without replacement."
+        ),
     ),
     source=Source(
         "Bassily, Belkin, Ma 2018, On exponential convergence of SGD in non-convex "
@@ -101,10 +113,25 @@ positive_spread = add(known(mu), grown)
 THEOREM = Theorem(
     id="sgd-pl-minibatch",
     title="Mini-batch SGD contracts the loss under interpolation and PL",
+    title_says=("batch law", "PL", "rate"),
     statement=(
-        batch.WORDS + "Then SGD with (1 - p)Lη ≤ 2 satisfies, μ in convention PL-half, "
-        "E f(x⁺) ≤ (1 - 2ημ + Lη²(pβ + (1 - p)μ)) f(x) and the corresponding linear rate; the "
-        "best step size is μ/(L(pβ + (1 - p)μ)), with factor 1 - μη."
+        batch.SETTING_IN_WORDS,
+        batch.SAMPLING,
+        said(
+            "Then SGD with 0 ≤ η, (1 - p)Lη ≤ 2, 0 ≤ p ≤ 1 and μ ≤ L ≤ β satisfies E f(x⁺) ≤ (1 - "
+            "2ημ + Lη²(pβ + (1 - p)μ)) f(x) and the corresponding linear rate.",
+            *("algorithm", "step >= 0", "step range", "p >= 0", "p <= 1", "PL <= L", "L <= beta"),
+            *("one step", "rate"),
+        ),
+        said(
+            "The best step size is η = μ/(L(pβ + (1 - p)μ)), with factor 1 - μη.",
+            *("the best step size", "the best step size is in range"),
+        ),
+        said(
+            "At p = 1 the factor is that of one sample, and at p = 0 the best factor is that of"
+            " gradient descent, 1 - μ/L.",
+            *("batch size one", "full batch"),
+        ),
     ),
     source=LAW.source,
     kind=Kind.UPPER_BOUND,

@@ -20,6 +20,7 @@ from theory.library import _stability as st
 from theory.library import lyapunov
 from theory.library._stability import eta, u
 from theory.notation import H, H_b, x, x_0
+from theory.prose import said, unchecked
 from theory.statements import (
     Assumption,
     Attribution,
@@ -85,11 +86,23 @@ def bound(dimension: int) -> Theorem:
 
     return Theorem(
         id=f"sgd-stability-s2-dimension-{dimension}",
-        title=f"In dimension {dimension}, a stable minimum of SGD has s_2² ≤ {most}",
+        title=f"In dimension {dimension}, s_2² ≤ {most} if SGD does not expand Y",
+        title_says=("orthonormal basis", "contraction", "bound"),
         statement=(
-            f"If the linearised SGD is mean-square stable in dimension {dimension}, then "
-            f"E|H_b u|² - |Hu|² ≤ (d + 3)/(4η²) = {most} for every unit vector u: s_2 may exceed "
-            "1/η, but not by more. H_b ⪰ 0 is not needed."
+            said(
+                f"In dimension d = {dimension} let u be a unit vector, completed to an orthonormal "
+                "basis, Y = uu' + (I - uu')/2 and M_b = I - ηH_b, with ⟨Y, E M_b Y M_b⟩ ≤ ⟨Y, Y⟩.",
+                *("algorithm", "orthonormal basis", "contraction"),
+            ),
+            said(
+                f"Then η²(E|H_b u|² - |Hu|²) ≤ (d + 3)/4 = {top}.",
+                "bound",
+            ),
+            unchecked(
+                "The inequality at Y holds at every mean-square stable minimum, whether or not "
+                "H_b ⪰ 0, since X ↦ E M_b X M_b is self-adjoint and stability makes its spectral "
+                "radius at most 1."
+            ),
         ),
         source=Source("this toolkit", "repairs " + WU_MA_E, Attribution.DERIVED),
         kind=Kind.NECESSARY,
@@ -111,8 +124,9 @@ def bound(dimension: int) -> Theorem:
             Condition(
                 "contraction",
                 contraction <= limit,
-                "⟨Y, E M_b Y M_b⟩ ≤ ⟨Y, Y⟩ at Y = uu' + (I - uu')/2: the spectral radius of the "
-                "self-adjoint X ↦ E M_b X M_b is at most 1",
+                "⟨Y, E M_b Y M_b⟩ ≤ ⟨Y, Y⟩; so it is where X ↦ E M_b X M_b has spectral radius at "
+                "most 1",
+                implicit=True,
             ),
         ),
         divisors=(),
@@ -160,9 +174,15 @@ def instance(dimension: int) -> Witness:
 REFUTED = Theorem(
     id="sgd-stability-s2-published",
     title="s_2 ≤ 1/η as a necessary condition for SGD's mean-square stability",
+    title_says=("P >= I", "P does not increase", "s_2 bound"),
     statement=(
-        "Read as a necessary condition for stability itself: if H_b ⪰ 0 and the linearised SGD "
-        "x⁺ = x - ηH_b x is mean-square stable, with Lyapunov matrix P, then s_2 ≤ 1/η."
+        said(
+            "Read as a necessary condition for stability itself: if H_b ⪰ 0 and the linearised "
+            "SGD x⁺ = x - ηH_b x is mean-square stable, with Lyapunov matrix P ⪰ I, then E|H_b "
+            "u|² - |Hu|² ≤ 1/η² for every unit vector u, that is s_2 ≤ 1/η.",
+            *("algorithm", "H_b >= 0", "step > 0", "P >= I", "P does not increase"),
+            *("u is a unit vector", "s_2 bound"),
+        ),
     ),
     source=Source(
         WU_MA_E,
@@ -191,11 +211,12 @@ REFUTED = Theorem(
     conclusion=("s_2 bound",),
     expected=Status.REFUTED,
     refutation=witness({"step_size": STEP_SIZE}, {"u": [1, 0]}, PLANE, {"P": [[2, 0], [0, 1]]}),
-    repaired_by="sgd-stability-s2-dimension-2",
+    repaired_by="sam-stability-s2-sharp",
     findings=(
-        "The largest ratio possible in the plane: η² s_2² = 5/4, by sgd-stability-s2-dimension-2.",
-        "The bound s_2 ≤ 1/η does follow from the one-step condition: sam-stability-s2-sharp at "
-        "ρ = 0.",
+        "The bound s_2 ≤ 1/η does follow from the one-step condition: that is the repaired "
+        "theorem at ρ = 0.",
+        "From stability itself follows η²s_2² ≤ 5/4 in the plane, attained here: by "
+        "sgd-stability-s2-dimension-2, whose hypothesis on the spectral radius stands in for P.",
     ),
 )
 

@@ -10,6 +10,7 @@ from theory.expressions.terms import Gradient, Mean, Named, Param, Scalar, Value
 from theory.library import _pl as pl
 from theory.library.sgd_pl_linear import descent, dynamics
 from theory.notation import L, beta, f, f_b, mu, step_size, x
+from theory.prose import said
 from theory.statements import (
     Assumption,
     Attribution,
@@ -56,11 +57,24 @@ STRONG_GROWTH = Assumption(
 RATE = with_rate(
     Theorem(
         id="sgd-strong-growth",
-        title="SGD is as fast as gradient descent up to the strong growth constant",
+        title="SGD under strong growth contracts the loss, at best by 1 - μ/(Lγ) in a step",
+        title_says=("strong growth", "PL", "rate", "the best step size", "the best factor"),
         statement=(
-            "Let f be L-smooth and PL (convention PL-half) with minimum 0, and E|∇f_b|² ≤ γ|∇f|². "
-            "Then SGD with 0 ≤ η ≤ 2/(Lγ) satisfies E f(x⁺) ≤ (1 - 2ημ + Lγμη²) f(x), and the "
-            "corresponding linear rate; at η = 1/(Lγ) the factor is 1 - μ/(Lγ)."
+            said(
+                "Let f be L-smooth and PL (convention PL-half, 0 < μ ≤ L) with minimum 0, and "
+                "E|∇f_b|² ≤ γ|∇f|² with γ ≥ 1.",
+                *("smooth mean", "L > 0", "PL", "mu > 0", "PL <= L", "strong growth"),
+                "growth >= 1",
+            ),
+            said(
+                "Then SGD with 0 ≤ η ≤ 2/(Lγ) satisfies E f(x⁺) ≤ (1 - 2ημ + Lγμη²) f(x), and the "
+                "corresponding linear rate.",
+                *("algorithm", "step >= 0", "step range", "one step", "rate"),
+            ),
+            said(
+                "The best step size is η = 1/(Lγ), with factor 1 - μ/(Lγ).",
+                *("the best step size", "the best factor"),
+            ),
         ),
         source=Source(PAPER, "PL functions under strong growth", Attribution.RECONSTRUCTED),
         kind=Kind.UPPER_BOUND,
@@ -140,9 +154,13 @@ RATE = with_rate(
 CONSTANT = Theorem(
     id="sgd-strong-growth-constant",
     title="Interpolation, smoothness and PL give strong growth with constant β/μ",
+    title_says=("interpolation", "PL", "strong growth"),
     statement=(
-        "If every f_b is β-smooth, one point makes all f_b zero, and f is PL (convention PL-half), "
-        "then E|∇f_b(x)|² ≤ (β/μ)|∇f(x)|² everywhere."
+        said(
+            "If every f_b is β-smooth, one point makes all f_b zero, and f is PL (convention "
+            "PL-half), then E|∇f_b(x)|² ≤ (β/μ)|∇f(x)|² everywhere.",
+            *("smooth samples", "beta > 0", "interpolation", "PL", "mu > 0", "strong growth"),
+        ),
     ),
     source=Source(PAPER, "strong growth from interpolation", Attribution.RECONSTRUCTED),
     kind=Kind.UPPER_BOUND,
