@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from rich.box import SIMPLE_HEAD
@@ -13,15 +14,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-import theory
 from theory import checkers, registry
 from theory.checkers import SKIPPED, Verdict, examine
 from theory.commandline import Parser, ended, processes, program
 from theory.export.coq_theorem import document
-from theory.export.to_json import encode
-from theory.export.to_latex import article
-from theory.export.to_text import explanation
-from theory.statements import Failure, Status, Theorem
+from theory.export.to_coq import comment
+from theory.export.to_latex import typeset
+from theory.export.to_text import explained
+from theory.export.verdicts import DECIDED, as_json, headline, settled
+from theory.statements import Status, Theorem
 
 COLOURS = {
     "proved": "green",
@@ -30,7 +31,9 @@ COLOURS = {
     "undecided": "yellow",
     "error": "red",
 }
-DECIDED = (Status.PROVED.value, Status.REFUTED.value)
+NO_SANDBOX = """\
+A FILE.py is run to be read, in a process of its own but in no sandbox: it has
+your rights and can do whatever you can.  Give none that you would not run."""
 
 
 def parser(prog: str = "", ids: Sequence[str] | None = None) -> Parser:
@@ -61,8 +64,10 @@ def parser(prog: str = "", ids: Sequence[str] | None = None) -> Parser:
     check = commands.add_parser(
         "check",
         help="check proofs; exit 0 if all are as recorded",
-        description="Replay proofs in exact arithmetic.\nExit status: 0 if every verdict is the "
-        "one that is recorded, 1 if one differs, 2 for bad input.",
+        description="Replay proofs in exact arithmetic.\n"
+        "Exit status: 0 if every verdict is the one that is recorded, 1 if one differs,\n"
+        "2 for bad input.  A checker that comes to no end leaves the theorem undecided;\n"
+        f"one that is not installed is skipped.\n{NO_SANDBOX}",
         examples=(
             "",
             "sam-pl-linear sgd-pl-linear --json",
@@ -89,7 +94,9 @@ def parser(prog: str = "", ids: Sequence[str] | None = None) -> Parser:
     explain = commands.add_parser(
         "explain",
         help="a statement and its proof, step by step",
-        description="Print hypotheses, the implicit ones marked, and the proof step by step.",
+        description="Print the kernel's verdict, the hypotheses, the implicit ones marked, and\n"
+        "the proof step by step.  Exit status: 0 if it is proved, or refuted as recorded,\n"
+        f"1 if not, 2 for bad input.\n{NO_SANDBOX}",
         examples=(
             "sam-stability-s2",
             "sgd-pl-linear --latex > theorem.tex",
@@ -102,58 +109,30 @@ def parser(prog: str = "", ids: Sequence[str] | None = None) -> Parser:
     )
     form = explain.add_mutually_exclusive_group()
     form.add_argument("--latex", action="store_true", help="as a LaTeX article")
-    form.add_argument("--coq", action="store_true", help="as a Coq file that proves every step")
+    form.add_argument(
+        "--coq", action="store_true", help="as a Coq file: the real arithmetic of its steps"
+    )
     form.add_argument("--json", action="store_true", help="statement and certificate as JSON")
     return main
 
 
-def find(names: Sequence[str]) -> tuple[Theorem, ...]:
-    """The theorems with these ids or in these files; all of the library for an empty list."""
-    if not names:
-        return tuple(registry.load().values())
-    found: list[Theorem] = []
-    for name in names:
-        found += registry.load_file(name) if name.endswith(".py") else [registry.get(name)]
+def find(names: Sequence[str]) -> tuple[tuple[str, Theorem], ...]:
+    """The theorems with these ids or in these files, each with its file ("" for the library's).
+
+    All of the library for an empty list.
+    """
+    found: list[tuple[str, Theorem]] = []
+    for name in names or registry.load():
+        if name.endswith(".py"):
+            found += [(name, theorem) for theorem in registry.load_file(name)]
+        else:
+            found.append(("", registry.get(name)))
     return tuple(found)
 
 
-def as_json(verdicts: Sequence[Verdict]) -> str:
-    """The document that `check --json` prints."""
-    return json.dumps(
-        {
-            "version": theory.__version__,
-            "theorems": [
-                {
-                    "id": v.theorem.id,
-                    "title": v.theorem.title,
-                    "source": {
-                        "reference": v.theorem.source.reference,
-                        "place": v.theorem.source.place,
-                        "attribution": v.theorem.source.attribution.value,
-                    },
-                    "status": v.status.value,
-                    "expected": v.theorem.expected.value,
-                    "checkers": {name: o.verdict for name, o in v.opinions.items()},
-                    "reasons": {name: o.reason for name, o in v.opinions.items() if o.reason},
-                    "hypotheses": [h.name for h in v.theorem.hypotheses],
-                    "implicit_hypotheses": [h.name for h in v.theorem.hypotheses if h.implicit],
-                    "redundant_hypotheses": list(v.report.redundant),
-                    "steps": {s.name: s.accepted for s in v.report.steps},
-                    "failure": as_data(v.report.failure),
-                    "repaired_by": v.theorem.repaired_by or None,
-                    "seconds": round(v.seconds, 4),
-                }
-                for v in verdicts
-            ],
-        },
-        ensure_ascii=False,
-        indent=2,
-    )
-
-
-def as_data(failure: Failure | None) -> dict[str, str] | None:
-    """The conclusion that a refutation refutes, with both sides exact."""
-    return None if failure is None else {key: str(value) for key, value in vars(failure).items()}
+def ask(file: str, theorem: Theorem, names: Sequence[str] = ("kernel",)) -> Verdict:
+    """The verdict on a theorem of a file."""
+    return replace(examine(theorem, names), file=file)
 
 
 def table(verdicts: Sequence[Verdict]) -> Table:
@@ -173,22 +152,28 @@ def table(verdicts: Sequence[Verdict]) -> Table:
         ]
         accepted = sum(step.accepted for step in v.report.steps)
         steps = f"{accepted}/{len(v.theorem.proof)}" if v.theorem.refutation is None else ""
-        result.add_row(escape(v.theorem.id), escape(v.theorem.title), steps, *opinions)
+        name = escape(v.theorem.id) + (f"\n[dim]in[/] {escape(v.file)}" if v.file else "")
+        result.add_row(name, escape(v.theorem.title), steps, *opinions)
     return result
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
-    """How many theorems each checker proved and refuted; an absent checker is said to be."""
+    """How often each checker said what, and what differs from its record; absence is said."""
     said = []
     for name in verdicts[0].opinions:
-        found = [v.opinions[name].verdict for v in verdicts]
-        proved, refuted = (found.count(verdict) for verdict in DECIDED)
-        absent = all(verdict == SKIPPED for verdict in found)
-        said.append(f"{name} {'skipped (absent)' if absent else proved}")
-        said[-1] += f" and {refuted} refuted" if refuted else ""
-    differ = sum(not v.as_recorded for v in verdicts)
-    counts = ", ".join(said)
-    return f"{len(verdicts)} theorems: {counts}; {differ or 'none'} differ from what is recorded"
+        counts = Counter(v.opinions[name].verdict for v in verdicts)
+        parts = [str(counts.pop(Status.PROVED.value, 0))]
+        if set(counts) == {SKIPPED} and parts == ["0"]:
+            parts = ["skipped (absent)"]
+        else:
+            parts += [f"{count} {verdict}" for verdict, count in sorted(counts.items())]
+        said.append(f"{name} {' and '.join(parts)}")
+    differ = [v for v in verdicts if not v.as_recorded]
+    verb = "differs" if len(differ) == 1 else "differ"
+    found = f"{len(differ) or 'none'} {verb} from what is recorded"
+    if differ:
+        found += ": " + ", ".join(f"{v.theorem.id} is {v.status.value}" for v in differ)
+    return f"{len(verdicts)} theorems: {', '.join(said)}; {found}"
 
 
 def run_check(arguments: argparse.Namespace, out: Console) -> int:
@@ -196,33 +181,49 @@ def run_check(arguments: argparse.Namespace, out: Console) -> int:
     names = checkers.chosen(arguments.checkers)
     if arguments.jobs < 1:
         raise ValueError(f"--jobs {arguments.jobs}: give at least 1")
-    theorems = find(arguments.theorems)
-    ask = partial(examine, checkers=names)
+    files, theorems = zip(*find(arguments.theorems), strict=True)
+    asked = partial(ask, names=names)
     if arguments.jobs > 1:
         with processes(arguments.jobs) as pool:
-            verdicts = list(pool.map(ask, theorems))
+            verdicts = list(pool.map(asked, files, theorems))
     else:
-        verdicts = [ask(theorem) for theorem in theorems]
+        verdicts = list(map(asked, files, theorems))
     if arguments.json:
         print(as_json(verdicts))
     else:
         out.print(table(verdicts))
-        out.print(summary(verdicts))
+        out.print(summary(verdicts), markup=False)
     return 0 if all(v.as_recorded for v in verdicts) else 1
 
 
 def run_explain(arguments: argparse.Namespace) -> int:
     """The command `explain`."""
-    for theorem in find([arguments.theorem]):
-        if arguments.latex:
-            print(article(theorem))
-        elif arguments.coq:
-            print(document(theorem).text, end="")
-        elif arguments.json:
-            print(json.dumps(encode(theorem), ensure_ascii=False))
-        else:
-            print(explanation(theorem))
-    return 0
+    verdicts = [ask(file, theorem) for file, theorem in find([arguments.theorem])]
+    if arguments.latex:
+        print(typeset(*verdicts))
+    elif arguments.coq:
+        print(coq_file(verdicts), end="")
+    elif arguments.json:
+        print(as_json(verdicts, whole=True))
+    else:
+        print("\n\n".join(map(explained, verdicts)))
+    return 0 if all(map(settled, verdicts)) else 1
+
+
+def coq_file(verdicts: Sequence[Verdict]) -> str:
+    """The Coq file of a theorem; one that is not proved says so on its first line.
+
+    Raises:
+        ValueError: if there is more than one theorem, or its proof cannot be stated in Coq.
+    """
+    if len(verdicts) > 1:
+        found = f"{verdicts[0].file} holds {len(verdicts)} theorems"
+        raise ValueError(f"{found}, and a Coq file has one: give each a file of its own")
+    (verdict,) = verdicts
+    decided = verdict.status in DECIDED
+    said = "" if decided else f"(* NOT PROVED: {comment(headline(verdict))} *)\n"
+    said += f"(* From {comment(verdict.file)}, not the library. *)\n" if verdict.file else ""
+    return said + document(verdict.theorem).text
 
 
 def run_list(out: Console) -> int:
@@ -231,7 +232,7 @@ def run_list(out: Console) -> int:
     result.add_column("id", no_wrap=True)
     result.add_column("recorded as")
     result.add_column("statement and source", overflow="fold")
-    for theorem in find([]):
+    for theorem in registry.load().values():
         source, status = theorem.source, theorem.expected.value
         lines = [escape(theorem.title)]
         if theorem.repaired_by:

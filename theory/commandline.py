@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,6 +20,7 @@ __all__ = [
     "BAD_INPUT",
     "GONE",
     "INTERRUPTED",
+    "LostProcess",
     "Parser",
     "check_folder",
     "ended",
@@ -27,7 +29,12 @@ __all__ = [
 ]
 
 BAD_INPUT, INTERRUPTED, GONE = 2, 130, 141
+SAFE_PATH = "PYTHONSAFEPATH"
 SHELLS = ("bash", "zsh", "tcsh")
+
+
+class LostProcess(ValueError):
+    """A process of a pool was killed; the message says what to try."""
 
 
 def program(command: str, module: str) -> str:
@@ -85,12 +92,28 @@ class _PrintCompletion(argparse.Action):
 
 @contextlib.contextmanager
 def processes(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """A pool of processes of which nothing is waited for any more after Ctrl-C."""
+    """A pool of processes of which nothing is waited for any more after Ctrl-C.
+
+    Where they are started afresh, they look for no module in the working folder.
+
+    Raises:
+        LostProcess: if one of them is killed from outside.
+    """
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = "1"
     pool = ProcessPoolExecutor(jobs, initializer=_end_on_interrupt)
     try:
         yield pool
+    except BrokenProcessPool:
+        raise LostProcess(
+            "a process was killed, perhaps for its memory: use fewer --jobs"
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
+        if before is None:
+            del os.environ[SAFE_PATH]
+        else:
+            os.environ[SAFE_PATH] = before
 
 
 def _end_on_interrupt() -> None:

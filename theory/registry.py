@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
-import importlib.util
 import json
 import os
 import pkgutil
@@ -18,7 +17,8 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import IO, cast
 
-from theory import library
+import theory
+from theory import checkers, library
 from theory.export.to_json import decode, encode
 from theory.messages import failure, unknown
 from theory.statements import Theorem
@@ -32,6 +32,15 @@ except ImportError:  # not on this system: the child's output is then not limite
 
 TIMEOUT = 60.0
 MAX_BYTES, MAX_MEMORY = 32_000_000, 8_000_000_000
+
+
+#: Runs this very toolkit, wherever the path of imports would find one.
+CHILD = """import sys, importlib.util as u
+spec = u.spec_from_file_location("theory", sys.argv[1])
+sys.modules["theory"] = u.module_from_spec(spec)
+spec.loader.exec_module(sys.modules["theory"])
+from theory import registry
+registry._child(*sys.argv[2:])"""
 
 
 class BadTheoremFile(ValueError):
@@ -97,9 +106,10 @@ def load_file(path: str | Path, timeout: float | None = None) -> tuple[Theorem, 
     """The theorems of a user's file, read in a process of its own.
 
     The file runs in a child process and only plain data comes back, so nothing that it patches or
-    imports can reach the kernel of this process.  What it prints is ignored.  A theorem without a
-    witness gets one there, if a small one is found.  The child is no sandbox: the file runs with
-    the rights of the user who checks it.
+    imports can reach the kernel of this process; what the second opinions need is imported before.
+    What it prints is ignored.  A theorem without a witness gets one there, if a small one is found.
+    The file may import what lies beside it or in the working folder, which there come last.
+    The child is no sandbox: the file runs with the rights of the user who checks it.
 
     Args:
         path: a Python file that defines `THEOREM` or `THEOREMS`.
@@ -112,6 +122,7 @@ def load_file(path: str | Path, timeout: float | None = None) -> tuple[Theorem, 
     if not Path(path).is_file():
         there = "a folder, give a file" if Path(path).is_dir() else "no such file"
         raise BadTheoremFile(f"{path}: {there}")
+    checkers.fix()
     with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as complaints:
         code = _run(Path(path).resolve(), answer.fileno(), complaints, limit)
         if code is None:
@@ -136,7 +147,7 @@ def load_file(path: str | Path, timeout: float | None = None) -> tuple[Theorem, 
 def _run(path: Path, answer: int, stderr: IO[bytes], limit: float) -> int | None:
     """The exit status of a child whose whole process group is stopped at the end; None if late."""
     child = subprocess.Popen(
-        [sys.executable, "-c", f"import {__name__} as r; r._child()", str(path), str(answer)],
+        [sys.executable, "-P", "-c", CHILD, theory.__file__, str(path), str(answer)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=stderr,
@@ -160,10 +171,10 @@ def _last_line(complaints: IO[bytes]) -> str:
     return "".join(filter(str.isprintable, lines[-1] if lines else "it failed without a message"))
 
 
-def _child() -> None:
+def _child(path: str, answer: str) -> None:
     """What the child does: hand the theorems over, or end with one line that says why not."""
-    path, answer = sys.argv[1:]
     sys.dont_write_bytecode = True  # beside the user's file
+    sys.path += [str(Path(theory.__file__).parents[1]), str(Path(path).parent), str(Path.cwd())]
     try:
         theorems = _read(path)
     except BadTheoremFile as problem:
@@ -181,11 +192,10 @@ def _read(path: str) -> tuple[Theorem, ...]:
     if resource is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_BYTES, MAX_BYTES))
         resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY, MAX_MEMORY))
-    spec = importlib.util.spec_from_file_location("user_theorem", path)
-    if spec is None or spec.loader is None:
-        raise BadTheoremFile(f"{path}: not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = sys.modules["user_theorem"] = ModuleType("user_theorem")
+    module.__file__ = path
+    # compiled here: bytecode that lies beside a file need not be that of the file
+    exec(compile(Path(path).read_bytes(), path, "exec", dont_inherit=True), vars(module))
     theorems = theorems_of(module)
     conform(theorems, tuple[Theorem, ...])
     return tuple(completed(theorem) for theorem in theorems)

@@ -26,12 +26,14 @@ def module_of_file(path: Path, kind: str) -> ModuleType:
         raise ValueError(f"{kind} file {path} does not exist: give the path of a Python file")
     name = f"_{kind}_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path.resolve())
-    assert spec is not None and spec.loader is not None  # the suffix is .py
+    assert spec is not None  # the suffix is .py
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     writes_no_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
-        spec.loader.exec_module(module)
+        # compiled here: bytecode that lies beside a file need not be that of the file
+        code = compile(path.read_bytes(), str(path.resolve()), "exec", dont_inherit=True)
+        exec(code, vars(module))
     except Exception as error:
         what = failure(error, path.resolve())
         raise ValueError(f"{kind} file {path} cannot be loaded ({what}): repair it") from error

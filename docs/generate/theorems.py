@@ -15,7 +15,7 @@ from theory.export.to_text import cited
 from theory.expressions.printing import LATEX, to_latex, to_text
 from theory.expressions.terms import Relation
 from theory.prose import UNSEEN, in_words
-from theory.statements import Condition, Hypothesis, Report, Theorem
+from theory.statements import Condition, Hypothesis, Report, Status, Theorem
 
 __all__ = ["by_topic", "gallery", "page", "verdicts"]
 
@@ -145,10 +145,15 @@ def stated(hypothesis: Hypothesis) -> Iterator[str]:
 
 
 def proof(theorem: Theorem, report: Report) -> Iterator[str]:
-    """The steps, folded; those that are the theorem are marked."""
-    steps = sum(step.accepted for step in report.steps)
+    """The steps, folded; those that are the theorem are marked.
+
+    Raises:
+        ValueError: if the kernel has not accepted them all: this site shows no such proof.
+    """
+    if report.status is not Status.PROVED:
+        raise ValueError(f"{theorem.id} is {report.status}: {report.reason}")
     yield from ("", "## Proof", "")
-    yield f'??? note "{steps} steps, each replayed in exact arithmetic"'
+    yield f'??? note "{len(report.steps)} steps, each replayed in exact arithmetic"'
     for lemma in theorem.proof:
         star = " ★" if lemma.name in theorem.conclusion else ""
         yield from ("", f"    **{plain(lemma.name)}**{star}: {plain(lemma.why)}")

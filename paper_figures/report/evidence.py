@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
-from numerics.verdicts import Verdict
+from numerics.verdicts import Verdict as Measurement
 from paper_figures.report.markup import Markup, address, badge, folded, prose, separated, tag
 from paper_figures.report.mathml import formula
 from paper_figures.report.measured import WEIGHTIEST
+from theory.checkers import Verdict
 from theory.export.coq_theorem import document
-from theory.export.to_json import encode
+from theory.export.verdicts import DECIDED, as_json, headline
 from theory.ground import NoRefutation
 from theory.obligations import Unstated
 from theory.statements import Theorem
@@ -29,7 +29,7 @@ def quantities(theorem: Theorem) -> Markup | None:
     return folded("Quantities that can be evaluated", tag("ul", *items)) if items else None
 
 
-def measurements(found: Sequence[Verdict]) -> Markup:
+def measurements(found: Sequence[Measurement]) -> Markup:
     """One row for each problem that confronted a theorem."""
     if not found:
         return tag("p", "Not measured.", class_="quiet")
@@ -44,7 +44,7 @@ def measurements(found: Sequence[Verdict]) -> Markup:
     return folded(f"{problems}: {', '.join(said)}", tag("div", table, class_="scroll"))
 
 
-def _confrontation(found: Verdict) -> Markup:
+def _confrontation(found: Measurement) -> Markup:
     """One problem; the numbers are those of the setting that came closest to the bound."""
     worst, numbers, remark = found.worst, ("", "", ""), found.reason
     if worst is not None:
@@ -61,12 +61,19 @@ def _short(number: float | str) -> str:
     return number if isinstance(number, str) else f"{number:.5g}"
 
 
-def downloads(theorem: Theorem) -> Markup:
-    """Statement with certificate as JSON, and a Coq file, as links that hold the files."""
-    files = {"json": json.dumps(encode(theorem), ensure_ascii=False, separators=(",", ":"))}
+def downloads(verdict: Verdict) -> Markup:
+    """Verdict with certificate as JSON, and a Coq file, as links that hold the files.
+
+    What is neither proved nor refuted comes without a Coq file.
+    """
+    theorem = verdict.theorem
+    files = {"json": as_json([verdict], whole=True)}
     without = None
     try:
-        files["v"] = document(theorem).text
+        if verdict.status in DECIDED:
+            files["v"] = document(theorem).text
+        else:
+            without = f" There is no Coq file: it is {headline(verdict)}."
     except (Unstated, NoRefutation) as problem:
         without = f" There is no Coq file: {problem}."
     links = []

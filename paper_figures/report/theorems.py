@@ -14,10 +14,11 @@ from theory.certificates import Fact, Instance
 from theory.checkers import Verdict
 from theory.export.instance import symbols, untrue
 from theory.export.to_text import cited
+from theory.export.verdicts import DECIDED, is_proof, steps
 from theory.expressions.terms import Param, nodes
 from theory.notation import SYMBOLS
 from theory.prose import UNSEEN, in_words
-from theory.statements import Assumption, Condition, Hypothesis, Lemma, Status, Witness
+from theory.statements import Assumption, Condition, Hypothesis, Lemma, Witness
 
 __all__ = ["card"]
 
@@ -64,7 +65,7 @@ def card(
             measurements(confronted),
         ),
         tag("p", "Figure: ", separated(shown), class_="shown-in") if shown else None,
-        downloads(theorem),
+        downloads(verdict),
         id=theorem.id,
         class_="theorem",
         aria_label=theorem.id,
@@ -84,9 +85,8 @@ def _disagreement(verdict: Verdict) -> Markup | None:
     said = []
     if not verdict.as_recorded:
         said.append(f"Recorded as {recorded.value}, but {verdict.status.value}.")
-    decided = (Status.PROVED.value, Status.REFUTED.value)
     for name, opinion in verdict.opinions.items():
-        if opinion.verdict not in decided:
+        if opinion.verdict not in DECIDED:
             said.append(f"{name}: {opinion.verdict}. {opinion.reason}")
     return tag("p", " ".join(said), class_="differs") if said else None
 
@@ -95,7 +95,7 @@ def _claims(verdict: Verdict) -> Markup:
     """The conclusions; where they are refuted, they are what is claimed."""
     theorem = verdict.theorem
     claims = [lemma for lemma in theorem.proof if lemma.name in theorem.conclusion]
-    heading = "Claimed" if theorem.refutation else "Conclusion"
+    heading = "Conclusion" if is_proof(verdict) else "Claimed"
     shown: list[Markup] = []
     for lemma in claims:
         named = [tag("p", prose(lemma.name), class_="name")] if len(claims) > 1 else []
@@ -149,27 +149,34 @@ def _relations(hypothesis: Hypothesis) -> Iterator[Markup]:
 
 def _proof(verdict: Verdict) -> Markup:
     """The steps, folded; those that the theorem claims are marked."""
-    theorem = verdict.theorem
-    accepted = {step.name for step in verdict.report.steps if step.accepted}
-    steps = [
-        _step(lemma, lemma.name in accepted, lemma.name in theorem.conclusion)
-        for lemma in theorem.proof
+    shown = [
+        _step(lemma, reason, lemma.name in verdict.theorem.conclusion)
+        for lemma, reason in steps(verdict)
     ]
-    counted = f"{len(accepted)} of {len(steps)} steps accepted"
-    return folded(f"Proof, {counted} in exact arithmetic", tag("ol", *steps, class_="steps"))
+    accepted = sum(not reason for _, reason in steps(verdict))
+    heading = "Proof" if is_proof(verdict) else "Claimed, and not proved"
+    counted = f"{accepted} of {len(shown)} steps accepted"
+    return folded(f"{heading}, {counted} in exact arithmetic", tag("ol", *shown, class_="steps"))
 
 
-def _step(lemma: Lemma, accepted: bool, claimed: bool) -> Markup:
-    """A step: what it says, why, and the facts that its certificate appeals to."""
+def _step(lemma: Lemma, reason: str, claimed: bool) -> Markup:
+    """A step: what it says, why, and the facts that its certificate appeals to.
+
+    Args:
+        lemma: the step.
+        reason: why the kernel has not accepted it; empty if it has.
+        claimed: whether it is a claim of the theorem.
+    """
     uses = separated([prose(name) for name in _facts(lemma)])
     return tag(
         "li",
         tag("span", prose(lemma.name), class_="name"),
         tag("span", "the theorem", class_="mark claim") if claimed else None,
-        None if accepted else badge("not accepted"),
+        badge("not accepted") if reason else None,
         ": ",
         prose(lemma.why),
         formula(lemma.claim),
+        tag("p", f"Not accepted: {reason}.", class_="differs") if reason else None,
         tag("p", "From ", uses, ".", class_="uses") if uses else None,
     )
 

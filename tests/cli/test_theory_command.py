@@ -8,6 +8,7 @@ import pytest
 
 import theory
 from theory.__main__ import main
+from theory.export.to_json import decode
 
 
 def run(capsys, *arguments):
@@ -52,7 +53,9 @@ def test_explain_prints_the_proof(capsys):
     status, out, _ = run(capsys, "explain", "sam-pl-linear", "--latex")
     assert status == 0 and out.startswith(r"\documentclass") and r"\end{document}" in out
     status, out, _ = run(capsys, "explain", "sam-pl-linear", "--json")
-    assert status == 0 and json.loads(out)["is"] == "Theorem"
+    (entry,) = json.loads(out)["theorems"]
+    assert status == 0 and entry["status"] == "proved" and all(entry["steps"].values())
+    assert decode(entry["theorem"]) == theory.get("sam-pl-linear")
 
 
 def test_a_theorem_that_is_not_proved_is_status_1(tmp_path):

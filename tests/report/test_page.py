@@ -111,7 +111,9 @@ def test_downloads_are_the_files(page):
             base64.b64decode(files[f"{name}.{kind}"].partition(",")[2]).decode()
             for kind in ("json", "v")
         )
-        assert decode(json.loads(certificate)) == theory.get(name)
+        (entry,) = json.loads(certificate)["theorems"]
+        assert decode(entry["theorem"]) == theory.get(name)
+        assert entry["status"] == theory.get(name).expected.value
         assert proof == coq(theory.get(name)).text
 
 
@@ -178,8 +180,11 @@ def test_a_proof_without_a_coq_file_says_why(explorer):
     nothing = replace(theorem.proof[0], certificate=Fact("gone"))
     broken = replace(theorem, proof=(nothing,))
     card = section(render([examine(broken)], None, (), explorer).html, theorem.id)
-    assert "There is no Coq file: " in card and f'download="{theorem.id}.v"' not in card
+    assert "There is no Coq file: it is undecided" in card
+    assert f'download="{theorem.id}.v"' not in card
     assert "Recorded as proved, but undecided." in card and "0 of 1 steps accepted" in card
+    assert "Claimed, and not proved" in card and "Not accepted: there is no fact" in card
+    assert "Proof" not in card and "Conclusion" not in card
 
 
 def test_a_step_says_what_it_is_from(report):

@@ -78,7 +78,9 @@ def test_the_page_is_the_library(root):
     assert page == fresh, "run: python -m theory.export.to_catalogue docs/catalogue.md"
 
 
-def test_the_page_is_rewritten_by_its_command(root, tmp_path, capsys):
+def test_the_page_is_rewritten_by_its_command(tmp_path, capsys, monkeypatch):
+    shown = {name: theory.get(name) for name in ("sgd-pl-linear", "sgd-stability-s2-published")}
+    monkeypatch.setattr(to_catalogue.registry, "load", lambda: shown)
     page = tmp_path / "page.md"
     page.write_text(f"before\n{to_catalogue.BEGIN}\nthe last table\n{to_catalogue.END}\nafter\n")
     assert to_catalogue.main([str(page)]) == 0
@@ -86,11 +88,15 @@ def test_the_page_is_rewritten_by_its_command(root, tmp_path, capsys):
     assert (
         text.startswith("before\n") and text.endswith("\nafter\n") and "the last table" not in text
     )
-    assert all(f"| `{name}` |" in text for name in theory.load())
+    assert all(f"| `{name}` |" in text for name in shown)
     page.write_text("no marks")
     assert to_catalogue.main([str(page)]) == 2 and "catalogue: begin" in capsys.readouterr().err
     assert page.read_text() == "no marks"
     assert to_catalogue.main([]) == 2
+    unproved = dataclasses.replace(shown["sgd-pl-linear"], hypotheses=())
+    monkeypatch.setattr(to_catalogue.registry, "load", lambda: {"unproved": unproved})
+    assert to_catalogue.main([str(page)]) == 1 and page.read_text() == "no marks"
+    assert "undecided: the statement:" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("author", "name"), SOURCES.items())

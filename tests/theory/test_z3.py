@@ -242,6 +242,7 @@ def test_a_checker_that_raises_or_says_nothing_is_an_error(monkeypatch):
         (explode, "RuntimeError: boom"),
         (always(None), ""),
         (str, "no opinion"),
+        (always(Opinion("Proved")), "no opinion"),
     ):
         monkeypatch.setattr(z3_checker, "opinion", broken)
         said = examine(GOOD, ("z3",))
@@ -262,7 +263,47 @@ def test_nothing_that_z3_says_makes_the_verdict_better(monkeypatch, verdict):
     monkeypatch.setitem(checkers.SECOND_OPINIONS, "z3", lambda theorem: Opinion(verdict))
     wrong = small(p >= 1, Fact("p > 0"), P_POSITIVE)
     assert examine(wrong, ("z3",)).status is Status.UNDECIDED
-    assert examine(PROVED[0], ("z3",)).status is PROVED[0].expected
+    good = Status.UNDECIDED if verdict == "undecided" else Status.PROVED
+    assert examine(PROVED[0], ("z3",)).status is good
+
+
+@pytest.mark.parametrize(
+    ("kernel", "others", "status"),
+    [
+        ("proved", ["proved", "proved"], "proved"),
+        ("proved", ["skipped", "proved"], "proved"),
+        ("proved", ["skipped", "skipped"], "proved"),
+        ("proved", ["undecided", "proved"], "undecided"),
+        ("proved", ["refuted", "proved"], "error"),
+        ("proved", ["disputed"], "error"),
+        ("proved", ["error", "proved"], "error"),
+        ("refuted", ["refuted", "skipped"], "refuted"),
+        ("refuted", ["undecided", "refuted"], "undecided"),
+        ("refuted", ["proved"], "error"),
+        ("undecided", ["proved", "proved"], "undecided"),
+        ("undecided", ["refuted"], "refuted"),
+        ("undecided", ["refuted", "proved"], "error"),
+        ("undecided", ["disputed"], "undecided"),
+        ("undecided", ["skipped"], "undecided"),
+    ],
+)
+def test_opinions_are_combined_to_no_more_than_the_worst(kernel, others, status):
+    given = {"kernel": Opinion(kernel)} | {f"other {i}": Opinion(o) for i, o in enumerate(others)}
+    assert checkers.combine(given) is Status(status)
+
+
+@pytest.mark.parametrize("word", ["undecided", "skipped"])
+def test_one_that_comes_to_no_end_is_seen_and_one_that_is_absent_too(monkeypatch, capsys, word):
+    monkeypatch.setitem(checkers.SECOND_OPINIONS, "z3", lambda _: Opinion(word, "the reason"))
+    status = main(["check", "pl-half-to-bare", "sgd-batch-mixture", "--checkers", "kernel,z3"])
+    out = " ".join(capsys.readouterr().out.split())
+    assert word in out and "the reason" in out
+    if word == "undecided":
+        assert status == 1
+        assert "kernel 2, z3 0 and 2 undecided; 2 differ from what is recorded: " in out
+        assert "pl-half-to-bare is undecided" in out
+    else:
+        assert status == 0 and "z3 skipped (absent); none differ" in out
 
 
 def test_the_summary_says_what_was_skipped(monkeypatch):

@@ -38,6 +38,7 @@ class Verdict:
         opinions: what each checker said, by name.
         report: the kernel's report, step by step.
         seconds: wall-clock time.
+        file: the user's file that it is from; empty for the library.
     """
 
     theorem: Theorem
@@ -45,6 +46,7 @@ class Verdict:
     opinions: Mapping[str, Opinion]
     report: Report
     seconds: float
+    file: str = ""
 
     @property
     def as_recorded(self) -> bool:
@@ -53,6 +55,8 @@ class Verdict:
 
 
 SecondOpinion = Callable[[Theorem], Opinion]
+MODULES = {"z3": "z3_checker", "coq": "coq_checker"}
+SAID = frozenset({*map(str, Status), SKIPPED, DISPUTED})
 
 
 def _lazily(module: str) -> SecondOpinion:
@@ -60,19 +64,29 @@ def _lazily(module: str) -> SecondOpinion:
 
     def ask(theorem: Theorem) -> Opinion:
         try:
-            checker = importlib.import_module(f"theory.checkers.{module}")
-            said = checker.opinion(theorem)
+            said = importlib.import_module(f"{__name__}.{module}").opinion(theorem)
         except Exception as problem:
             return Opinion(Status.ERROR.value, f"{type(problem).__name__}: {problem}")
-        return said if isinstance(said, Opinion) else Opinion(Status.ERROR.value, "no opinion")
+        if not isinstance(said, Opinion) or said.verdict not in SAID:
+            return Opinion(Status.ERROR.value, "no opinion")
+        return said
 
     return ask
 
 
 SECOND_OPINIONS: dict[str, SecondOpinion] = {
-    "z3": _lazily("z3_checker"),
-    "coq": _lazily("coq_checker"),
+    name: _lazily(module) for name, module in MODULES.items()
 }
+
+
+def fix() -> None:
+    """Settle what every checker is, or that it is absent, before a file of a user's is read.
+
+    All that they need is imported here, and where coqc lies is looked up: what the file writes
+    cannot take the place of either in this process.
+    """
+    for module in MODULES.values():
+        importlib.import_module(f"{__name__}.{module}").fix()
 
 
 def available() -> tuple[str, ...]:
@@ -102,7 +116,8 @@ def _check_known(names: Iterable[str]) -> None:
 def examine(theorem: Theorem, checkers: Iterable[str] = ("kernel",)) -> Verdict:
     """Ask the kernel, and the other checkers that are named, for their verdicts.
 
-    The kernel alone can prove.  Another checker that contradicts it makes the verdict `error`.
+    The kernel alone can prove.  Another checker that contradicts it makes the verdict `error`, and
+    one that does not confirm it makes it `undecided`.
 
     Raises:
         ValueError: for an unknown checker.
@@ -117,15 +132,17 @@ def examine(theorem: Theorem, checkers: Iterable[str] = ("kernel",)) -> Verdict:
 
 
 def combine(opinions: Mapping[str, Opinion]) -> Status:
-    """One status from several opinions: never better than the kernel's, worse on disagreement."""
-    verdicts = {name: opinion.verdict for name, opinion in opinions.items()}
-    others = {verdict for name, verdict in verdicts.items() if name != "kernel"}
-    if Status.ERROR.value in verdicts.values():
+    """One status from several opinions: never better than the worst, worse on disagreement.
+
+    A checker that is absent says nothing; one that was asked and came to no end leaves the theorem
+    undecided, whatever the kernel says.
+    """
+    kernel = opinions["kernel"].verdict
+    verdicts = {opinion.verdict for opinion in opinions.values()} - {SKIPPED}
+    if Status.ERROR.value in verdicts:
         return Status.ERROR
-    if others & {Status.REFUTED.value, DISPUTED} and verdicts["kernel"] == Status.PROVED.value:
+    if Status.PROVED.value in verdicts and verdicts & {Status.REFUTED.value, DISPUTED}:
         return Status.ERROR
-    if Status.PROVED.value in others and verdicts["kernel"] == Status.REFUTED.value:
-        return Status.ERROR
-    if Status.REFUTED.value in others:
-        return Status.REFUTED
-    return Status(verdicts["kernel"])
+    if kernel == Status.UNDECIDED.value and Status.REFUTED.value in verdicts:
+        return Status.REFUTED  # by an exact counterexample
+    return Status(kernel) if verdicts == {kernel} else Status.UNDECIDED

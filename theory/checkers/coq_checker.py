@@ -5,6 +5,7 @@ Accepted are the axioms on which the real numbers of Coq's standard library rest
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -29,6 +30,8 @@ AXIOMS_OF_THE_REALS = frozenset(
         "Classical_Prop.classic",
     }
 )
+#: Where coqc would look for files of other people's that its own library has not.
+FOREIGN = frozenset({"COQPATH", "ROCQPATH", "XDG_DATA_DIRS", "XDG_CONFIG_DIRS"})
 CLOSED = "Closed under the global context"
 AXIOM = re.compile(r"([A-Za-z_][\w.']*)( :.*)?")
 PLACE = re.compile(r'File "[^"]*", line (\d+)')
@@ -43,9 +46,19 @@ class Run:
     err: str
 
 
+@functools.cache
 def compiler() -> str | None:
-    """Where coqc is, or None."""
-    return shutil.which("coqc")
+    """Where coqc is, or None; whichever it is, once and for all.
+
+    Folders of PATH that are named from the working folder are passed over.
+    """
+    folders = filter(os.path.isabs, os.environ.get("PATH", os.defpath).split(os.pathsep))
+    return shutil.which("coqc", path=os.pathsep.join(folders))
+
+
+def fix() -> None:
+    """Look coqc up, or settle that it is absent."""
+    compiler()
 
 
 def opinion(theorem: Theorem, seconds: float = SECONDS) -> Opinion:
@@ -77,8 +90,9 @@ def opinion(theorem: Theorem, seconds: float = SECONDS) -> Opinion:
 
 def compile_file(coqc: str, text: str, seconds: float) -> Run:
     """Compile a file in a temporary folder, and stop everything that was started after a while."""
-    environment = {k: v for k, v in os.environ.items() if k != "COQPATH"}
     with tempfile.TemporaryDirectory() as folder:
+        environment = {k: v for k, v in os.environ.items() if k not in FOREIGN}
+        environment |= {"XDG_DATA_HOME": folder, "XDG_CONFIG_HOME": folder}
         Path(folder, "theorem.v").write_text(text, encoding="utf-8")
         with subprocess.Popen(
             [coqc, "-q", "theorem.v"],

@@ -8,14 +8,17 @@ check in rational arithmetic.
 
 from __future__ import annotations
 
+import builtins
 import functools
-import importlib
+import importlib.util
 import operator
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 from theory import models
@@ -39,6 +42,7 @@ from theory.problems import (
 )
 from theory.statements import Status, Theorem
 
+LIBRARY = "Z3_LIB_DIRS"  # the name among the builtins by which z3 is told where its library lies
 SECONDS = 10.0  # per obligation
 FREELY = 1.0  # of these, how many at most without the certificate
 
@@ -64,11 +68,36 @@ class Answer:
 
 
 def load() -> Any:
-    """The z3 module, or None if it is not installed."""
+    """The z3 module, or None if it is not installed; whichever it is, once and for all.
+
+    Raises:
+        Z3Exception: if it is broken.
+    """
+    found = _found()
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def fix() -> None:
+    """Import z3, or settle that it is absent or broken."""
+    _found()
+
+
+@functools.cache
+def _found() -> Any:
+    """The module, None, or what importing it raised."""
     try:
+        package = importlib.util.find_spec("z3")
+        if package is not None and not hasattr(builtins, LIBRARY):
+            # z3 itself looks for its library in the working folder first
+            folders = map(Path, (*(package.submodule_search_locations or ()), sys.prefix))
+            setattr(builtins, LIBRARY, [str(p) for f in folders for p in (f / "lib", f)])
         return importlib.import_module("z3")
     except ImportError:
         return None
+    except Exception as problem:
+        return problem
 
 
 def opinion(theorem: Theorem, seconds: float = SECONDS) -> Opinion:

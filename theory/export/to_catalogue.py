@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from theory import registry
+from theory.checkers import examine
+from theory.export.verdicts import headline
 from theory.statements import Theorem
 
 BEGIN, END = "<!-- catalogue: begin -->", "<!-- catalogue: end -->"
@@ -44,13 +46,20 @@ def updated(page: str, theorems: Iterable[Theorem]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Rewrite the page that is named and return the exit status."""
+    """Rewrite the page that is named and return the exit status.
+
+    Nothing is written unless every verdict is, now, the one that is recorded.
+    """
     if len(arguments) != 1 or not Path(arguments[0]).is_file():
         print("usage: python -m theory.export.to_catalogue PAGE.md", file=sys.stderr)
         return 2
-    page = Path(arguments[0])
+    page, theorems = Path(arguments[0]), registry.load().values()
+    for verdict in map(examine, theorems):
+        if not verdict.as_recorded:
+            print(f"{verdict.theorem.id}: {headline(verdict)}", file=sys.stderr)
+            return 1
     try:
-        text = updated(page.read_text(encoding="utf-8"), registry.load().values())
+        text = updated(page.read_text(encoding="utf-8"), theorems)
     except ValueError as problem:
         print(f"{page}: {problem}", file=sys.stderr)
         return 2

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from operator import attrgetter
 
+from theory.checkers import Verdict, examine
 from theory.export.instance import Value, symbols, untrue
 from theory.export.to_text import cited
+from theory.export.verdicts import headline, is_proof, steps
 from theory.expressions.printing import to_latex
 from theory.expressions.terms import Const, Relation
-from theory.kernel import check
 from theory.prose import AUTHOR, in_words
 from theory.statements import Condition, Theorem, Witness
 
@@ -21,7 +22,10 @@ PREAMBLE = r"""\documentclass{article}
 \allowdisplaybreaks
 \begin{document}
 """
-SPECIAL = {"_": r"\_", "&": r"\&", "%": r"\%", "#": r"\#", "^": r"\^{}"}
+SPECIAL = {
+    "_": r"\_", "&": r"\&", "%": r"\%", "#": r"\#", "^": r"\^{}", "$": r"\$",
+    "{": r"\{", "}": r"\}", "\\": r"\textbackslash{}", "~": r"\textasciitilde{}",
+}  # fmt: skip
 MATHEMATICAL = {
     "λ": r"$\lambda$", "η": r"$\eta$", "ρ": r"$\rho$", "μ": r"$\mu$", "α": r"$\alpha$",
     "β": r"$\beta$", "∇": r"$\nabla$", "≤": r"$\le$", "≥": r"$\ge$", "⪰": r"$\succeq$",
@@ -36,10 +40,25 @@ def prose(text: str) -> str:
     return "".join((SPECIAL | MATHEMATICAL).get(letter, letter) for letter in text)
 
 
-def article(theorem: Theorem) -> str:
+def article(*theorems: Theorem) -> str:
+    """A document of what the kernel, asked now, says of theorems: as `typeset`."""
+    return typeset(*map(examine, theorems))
+
+
+def typeset(*verdicts: Verdict) -> str:
     """A complete document that compiles with `pdflatex`, `xelatex` or `lualatex`."""
+    lines = [line for verdict in verdicts for line in _section(verdict)]
+    return PREAMBLE + "\n".join(lines) + "\n\\end{document}\n"
+
+
+def _section(verdict: Verdict) -> list[str]:
+    """Verdict, statement, hypotheses, and the proof or the refutation."""
+    theorem = verdict.theorem
     lines = [
         rf"\section*{{{prose(theorem.title)}}}",
+        rf"\paragraph{{Verdict}}{prose(headline(verdict))}.",
+        *([prose(f"From the file {verdict.file}, not the library.")] if verdict.file else []),
+        "",
         prose(f"{theorem.kind.value.capitalize()}. {in_words(theorem)}"),
         *([prose(AUTHOR)] if isinstance(theorem.statement, str) else []),
         "",
@@ -55,30 +74,33 @@ def article(theorem: Theorem) -> str:
             lines.append(display(hypothesis.relation))
         else:
             lines += [display(rule.relation) for rule in hypothesis.rules]
-    lines += _refutation(theorem, theorem.refutation) if theorem.refutation else _proof(theorem)
-    return PREAMBLE + "\n".join(lines) + "\n\\end{document}\n"
+    refutation = theorem.refutation
+    return lines + (_refutation(verdict, refutation) if refutation else _proof(verdict))
 
 
-def _proof(theorem: Theorem) -> list[str]:
-    lines = [r"\subsection*{Proof}"]
-    for lemma in theorem.proof:
-        star = r"$\star$ " if lemma.name in theorem.conclusion else ""
+def _proof(verdict: Verdict) -> list[str]:
+    """The steps; where the kernel has not accepted all of it, they are no proof and say why."""
+    proved = is_proof(verdict)
+    lines = [rf"\subsection*{{{'Proof' if proved else 'Claimed, and not proved'}}}"]
+    for lemma, reason in steps(verdict):
+        star = r"$\star$ " if lemma.name in verdict.theorem.conclusion else ""
         lines += [
             rf"\paragraph{{{star}{prose(lemma.name)}}}{prose(lemma.why)}",
             display(lemma.claim),
         ]
-    return [*lines, r"Steps marked $\star$ are the theorem. \qed"]
+        lines += [rf"\textbf{{Not accepted:}} {prose(reason)}."] if reason else []
+    return [*lines, r"Steps marked $\star$ are the theorem. \qed"] if proved else lines
 
 
-def _refutation(theorem: Theorem, refutation: Witness) -> list[str]:
+def _refutation(verdict: Verdict, refutation: Witness) -> list[str]:
     """What is claimed, the instance, which claim fails in it, and what is true instead."""
-    lines = [r"\subsection*{Claimed, and refuted}"]
+    theorem, report = verdict.theorem, verdict.report
+    lines = [rf"\subsection*{{Claimed{', and refuted' if report.failure else ''}}}"]
     for lemma in theorem.proof:
         lines += [rf"\paragraph{{{prose(lemma.name)}}}{prose(lemma.why)}", display(lemma.claim)]
     lines += [r"\subsection*{Instance}", "With $H_b = A_b$, each sample $b$ equally likely:"]
     shown = (f"{name} = {shown_value(value)}" for name, value in symbols(refutation, LATEX_FORM))
     lines.append(rf"\begin{{gather*}}{ROW.join(shown)}\end{{gather*}}")
-    report = check(theorem)
     if report.failure is None:
         return [*lines, prose(f"It refutes nothing: {report.reason}.")]
     name, false = prose(report.failure.claim), to_latex(untrue(report.failure))

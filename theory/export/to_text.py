@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from operator import attrgetter
 
+from theory.checkers import Verdict, examine
 from theory.export.instance import Value, symbols, untrue
+from theory.export.verdicts import headline, is_proof, steps
 from theory.expressions.printing import to_text
-from theory.kernel import check
 from theory.prose import AUTHOR, UNSEEN, sentences
 from theory.statements import Condition, Source, Theorem, Witness
 
@@ -20,9 +21,18 @@ def cited(source: Source) -> str:
 
 
 def explanation(theorem: Theorem) -> str:
-    """Statement, hypotheses, proof or refutation, and findings."""
+    """What the kernel, asked now, says of a theorem: as `explained`."""
+    return explained(examine(theorem))
+
+
+def explained(verdict: Verdict) -> str:
+    """Verdict, statement, hypotheses, proof or refutation, and findings."""
+    theorem = verdict.theorem
     lines = [
         f"{theorem.id}: {theorem.title}",
+        "",
+        f"  verdict   {headline(verdict)}",
+        *([f"  file      {verdict.file}, not the library"] if verdict.file else []),
         "",
         *(f"  {sentence}" for sentence in sentences(theorem)),
         *([f"  {AUTHOR}"] if isinstance(theorem.statement, str) else []),
@@ -47,7 +57,7 @@ def explanation(theorem: Theorem) -> str:
                 lines.append(f"      {scope}{to_text(rule.relation)}   [{rule.name}]")
     lines += [
         "",
-        *(_refutation(theorem, theorem.refutation) if theorem.refutation else _proof(theorem)),
+        *(_refutation(verdict, theorem.refutation) if theorem.refutation else _proof(verdict)),
     ]
     if theorem.findings:
         lines += ["", UNSEEN, *(f"  - {finding}" for finding in theorem.findings)]
@@ -62,25 +72,27 @@ def _algorithm(theorem: Theorem) -> str:
     return spec.name + (", same batch in both gradients" if same_batch else "")
 
 
-def _proof(theorem: Theorem) -> list[str]:
-    lines = ["Proof (steps marked * are the theorem)"]
-    for lemma in theorem.proof:
-        star = "*" if lemma.name in theorem.conclusion else " "
+def _proof(verdict: Verdict) -> list[str]:
+    """The steps; where the kernel has not accepted all of it, they are no proof and say why."""
+    proved = is_proof(verdict)
+    lines = ["Proof (steps marked * are the theorem)" if proved else "Claimed, and not proved"]
+    for lemma, reason in steps(verdict):
+        star = "*" if lemma.name in verdict.theorem.conclusion else " "
         lines += [f" {star} {lemma.name}: {lemma.why}", f"      {to_text(lemma.claim)}"]
+        lines += [f"      NOT ACCEPTED: {reason}"] if reason else []
     return lines
 
 
-def _refutation(theorem: Theorem, refutation: Witness) -> list[str]:
+def _refutation(verdict: Verdict, refutation: Witness) -> list[str]:
     """What is claimed, the instance, which claim fails in it, and what is true instead."""
-    lines = ["Claimed, and refuted"]
+    theorem, failure = verdict.theorem, verdict.report.failure
+    lines = ["Claimed" if failure is None else "Claimed, and refuted"]
     for lemma in theorem.proof:
         lines += [f"   {lemma.name}: {lemma.why}", f"      {to_text(lemma.claim)}"]
     lines += ["", "Instance (H_b = A_b, each sample b equally likely)"]
     lines += [f"   {name} = {_shown(value)}" for name, value in symbols(refutation, TEXT_FORM)]
-    report = check(theorem)
-    if report.failure is None:
-        return [*lines, "", f"It refutes nothing: {report.reason}"]
-    failure = report.failure
+    if failure is None:
+        return [*lines, "", f"It refutes nothing: {verdict.report.reason}"]
     lines += ["", "Every hypothesis holds in it, and"]
     lines += [f"   {failure.claim} fails: {to_text(untrue(failure))} is false"]
     return [*lines, "", f"What is true: {theorem.repaired_by}"] if theorem.repaired_by else lines
