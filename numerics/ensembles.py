@@ -20,6 +20,7 @@ from numerics.hessians.generic import FlatModel
 from numerics.hessians.guards import check_deterministic
 from numerics.hessians.losses import Loss
 from numerics.hessians.perceptrons import as_perceptron
+from numerics.norms import nonzero_row_norms
 from theory.algorithms import SamSpec
 
 __all__ = ["Batch", "Member", "Stack", "generator", "threads_for"]
@@ -146,7 +147,9 @@ class Stack:
         point, spec = self.points, self._spec
         if spec.perturbed:
             ascent = self._gradient(point, batch if ascent_batch is None else ascent_batch)
-            scale = spec.ascent_scale(radius, _row_norms(ascent) if spec.normalized else None)
+            scale = spec.ascent_scale(
+                radius, nonzero_row_norms(ascent) if spec.normalized else None
+            )
             point = torch.addcmul(point, scale, ascent)
         direction = self._gradient(point, batch)
         if self._decaying:
@@ -217,9 +220,3 @@ def threads_for(work: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _row_norms(points: Tensor) -> Tensor:
-    """Norms of the rows, infinite for zero rows: their ascent step is zero by definition."""
-    norms = torch.linalg.vector_norm(points, dim=1, keepdim=True)
-    return norms.masked_fill(norms == 0, torch.inf)

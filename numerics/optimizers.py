@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from numerics.checks import check_nonnegative
+from numerics.norms import power_of_two
 from theory.algorithms import SamSpec
 
 __all__ = ["SAM"]
@@ -32,7 +33,12 @@ class SAM(Optimizer):
     `backward` and returns the loss.  It is called once, or twice for a perturbed algorithm, and
     must use the same batch both times.  Gradients are cleared before each call, so that a closure
     may, but need not, call `zero_grad`; several `backward` calls in one closure add up.  Layers
-    with running statistics (batch normalisation in training mode) see both calls.
+    with running statistics (batch normalisation in training mode) see both calls, and dropout draws
+    a mask in each: `numerics.batch_norm.sam_closure` is a closure that updates statistics once and
+    repeats the mask.
+
+    The gradient norm is taken of gradients scaled by a power of two, and added up in float64: it
+    neither overflows nor underflows in any dtype.  Sparse gradients are taken as dense ones.
 
     Args:
         params: parameters or groups; the keys `lr` ($\eta$), `radius`, `momentum` and
@@ -118,7 +124,7 @@ class SAM(Optimizer):
 
         Raises:
             ValueError: if a closure is missing or superfluous, or no parameter gets a gradient.
-            FloatingPointError: if a loss is NaN or infinite.
+            FloatingPointError: if a loss or a gradient is NaN or infinite.
         """
         spec = self.spec
         if closure is None:
@@ -146,32 +152,52 @@ class SAM(Optimizer):
             raise ValueError("the closure returned None: return the loss")
         loss = torch.as_tensor(loss).detach()
         if not torch.isfinite(loss).all():
-            raise FloatingPointError(
-                f"the loss is {float(loss)}: lower the step size or the radius"
-            )
+            bad = int((~torch.isfinite(loss)).sum())
+            what = f"{bad} of {loss.numel()} losses are" if loss.numel() > 1 else "the loss is"
+            value = "NaN or infinite" if loss.numel() > 1 else f"{loss.item()}"
+            raise FloatingPointError(f"{what} {value}: lower the step size or the radius")
         if not any(parameter.grad is not None for _, parameter in self._parameters()):
             raise ValueError("no parameter got a gradient: does the closure call loss.backward()?")
+        if not torch.isfinite(self._largest()):
+            raise FloatingPointError(
+                "a gradient has NaN or infinite entries: lower the step size, the radius, or the "
+                "factor of a scaled loss"
+            )
         return loss
+
+    def _largest(self) -> Tensor:
+        """The largest absolute entry of all gradients, in float64; NaN if one is."""
+        found = [
+            torch.linalg.vector_norm(gradient, torch.inf).double()
+            for _, _, gradient in self._moving()
+            if gradient.numel()
+        ]
+        device = found[0].device if found else None
+        return torch.stack(
+            [torch.zeros((), device=device, dtype=torch.float64)]
+            + [one.to(device) for one in found]
+        ).max()
 
     def _perturb(self, spec: SamSpec) -> None:
         """Move to the ascent point."""
-        moved = [(group, p) for group, p in self._parameters() if p.grad is not None]
-        norm = None
-        if spec.normalized:
-            device = moved[0][1].device
-            norms = [torch.linalg.vector_norm(p.grad).to(device) for _, p in moved]
-            norm = torch.linalg.vector_norm(torch.stack(norms))
-            # At a zero gradient the perturbation is zero: dividing by infinity says so.
-            norm = torch.where(norm == 0, torch.inf, norm)
-        for group, parameter in moved:
-            here = None if norm is None else norm.to(parameter.device)
-            parameter.add_(parameter.grad * spec.ascent_scale(group["radius"], here))
+        moving = self._moving()
+        if not spec.normalized:
+            for group, parameter, gradient in moving:
+                parameter.add_(gradient * spec.ascent_scale(group["radius"]))
+            return
+        # In units of 2^k: the spec's quotient is the same for gradient, norm and epsilon in them.
+        unit = power_of_two(self._largest())
+        norms = [torch.linalg.vector_norm(_scaled(g, unit)).to(unit.device) for _, _, g in moving]
+        norm = torch.linalg.vector_norm(torch.stack(norms))
+        # At a zero gradient the perturbation is zero: dividing by infinity says so.
+        norm = torch.where(norm == 0, torch.inf, norm)
+        scaled = replace(spec, epsilon=spec.epsilon / float(unit))
+        for group, parameter, gradient in moving:
+            factor = scaled.ascent_scale(group["radius"], norm).to(parameter.device)
+            parameter.add_(_scaled(gradient, unit) * factor)
 
     def _descend(self) -> None:
-        for group, parameter in self._parameters():
-            gradient = parameter.grad
-            if gradient is None:
-                continue
+        for group, parameter, gradient in self._moving():
             if group["weight_decay"]:
                 gradient = gradient.add(parameter, alpha=group["weight_decay"])
             if group["momentum"]:
@@ -185,3 +211,17 @@ class SAM(Optimizer):
 
     def _parameters(self) -> list[tuple[dict[str, Any], Tensor]]:
         return [(group, p) for group in self.param_groups for p in group["params"]]
+
+    def _moving(self) -> list[tuple[dict[str, Any], Tensor, Tensor]]:
+        """Group, parameter and gradient, made dense, of every parameter that has one."""
+        return [
+            (group, p, p.grad if p.grad.layout is torch.strided else p.grad.to_dense())
+            for group, p in self._parameters()
+            if p.grad is not None
+        ]
+
+
+def _scaled(gradient: Tensor, unit: Tensor) -> Tensor:
+    """The gradient in units of a power of two, in double precision."""
+    wide = torch.promote_types(gradient.dtype, torch.float64)
+    return gradient.to(wide) / unit.to(gradient.device)

@@ -35,6 +35,9 @@ RADII = (0.0, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 ANCHORS = ("best_step_size", "step_size", "max_step_size")
 #: The recursion multiplies n x m matrices once per step: each step loses a few hundred roundings.
 ROUNDING = 1e-11
+#: A theorem's step size is a difference of terms as large as itself at other radii, from some
+#: operations and a root: so small a share of them is what round-off leaves where they cancel.
+CANCELLED = 1e-12
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,13 @@ def settings(theorem: Theorem, problem: LeastSquares) -> Iterator[Setting]:
     name = next(anchor for anchor in ANCHORS if anchor in quantities)
     shares = (1.0,) if name == "step_size" else STEP_SHARES
     for batch_size, known in batches(theorem, problem):
-        for radius in radii(theorem, known):
-            anchor = float(evaluate(theorem, name, radius=radius, **known).value)
+        anchors = {
+            radius: float(evaluate(theorem, name, radius=radius, **known).value)
+            for radius in radii(theorem, known)
+        }
+        left = CANCELLED * max((abs(a) for a in anchors.values() if a == a), default=0.0)
+        for radius, computed in anchors.items():
+            anchor = 0.0 if abs(computed) <= left else computed
             for share in shares:
                 yield Setting(known | {"radius": radius, "step_size": share * anchor}, batch_size)
 

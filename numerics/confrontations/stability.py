@@ -26,6 +26,7 @@ from numerics.hessians.batches import batch_mean_powers
 from numerics.hessians.spectra import extreme_eigenvalue
 from numerics.hessians.steps import combine_powers
 from numerics.stability.bounds import measured_power, order_of
+from numerics.stability.laws import check_semidefinite
 from numerics.verdicts import Point, Verdict, judge
 from theory.evaluate import evaluate, parameters, value
 from theory.expressions.terms import (
@@ -56,17 +57,23 @@ IDENTITY = 1e-11
 
 @dataclass(frozen=True)
 class Site:
-    """A minimum where the linearised dynamics is examined.
+    """A minimum of every sample, where the linearised dynamics is examined.
 
     Attributes:
         name: says which.
         hessians: of every sample, in the joint range.
         batch_size: samples in a batch, drawn without replacement.
+
+    Raises:
+        ValueError: if the Hessian of a sample is not positive semidefinite: theorems assume it.
     """
 
     name: str
     hessians: SampleHessians
     batch_size: int = 1
+
+    def __post_init__(self) -> None:
+        check_semidefinite(self.hessians)
 
     @cached_property
     def powers(self) -> tuple[Tensor, ...]:

@@ -14,6 +14,7 @@ from numerics.checks import check_finite, check_nonempty
 
 __all__ = [
     "MEMORY_LIMIT",
+    "MemoryRefused",
     "check_data",
     "check_deterministic",
     "check_memory",
@@ -27,6 +28,10 @@ MEMORY_LIMIT = 4 * 2**30
 _GIB = 2.0**30
 
 
+class MemoryRefused(ValueError):
+    """A dense result would take more memory than is allowed."""
+
+
 def check_memory(what: str, needed: int, limit: int | None, remedy: str) -> None:
     """Refuse an allocation before it is made.
 
@@ -37,11 +42,11 @@ def check_memory(what: str, needed: int, limit: int | None, remedy: str) -> None
         remedy: what to do instead.
 
     Raises:
-        ValueError: if `needed` exceeds `limit`.
+        MemoryRefused: if `needed` exceeds `limit`.
     """
     allowed = MEMORY_LIMIT if limit is None else limit
     if needed > allowed:
-        raise ValueError(
+        raise MemoryRefused(
             f"{what} needs {needed / _GIB:.3g} GiB and memory_limit is {allowed / _GIB:.3g} GiB: "
             f"{remedy}, or raise memory_limit"
         )

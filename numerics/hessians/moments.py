@@ -3,6 +3,8 @@ r"""Sharpness and non-uniformity of a minimum: the quantities of linear stabilit
 from __future__ import annotations
 
 import functools
+import math
+import sys
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,10 +12,13 @@ import torch
 from torch import Tensor
 
 from numerics.checks import check_choice, check_count
-from numerics.hessians.batches import batch_mean_powers
+from numerics.hessians.batches import batch_mean_powers, batch_weights
+from numerics.hessians.guards import MemoryRefused
 from numerics.hessians.samples import SampleHessians
+from numerics.hessians.sharding import ShardedHessians
 from numerics.hessians.spectra import Estimate, extreme_eigenvalue, lanczos_eigenvalue
 from numerics.hessians.words import BatchHessians
+from numerics.norms import scaled_norm
 
 __all__ = ["DENSE_LIMIT", "Averages", "Moments", "moments"]
 
@@ -21,6 +26,8 @@ DENSE_LIMIT = 2500
 """Largest number of parameters for which `auto` forms matrices and calls LAPACK."""
 
 _METHODS = ("auto", "dense", "lanczos")
+#: Powers of two between whose inverse and itself eighth powers are far from over- and underflow.
+_SAFE = 100
 _ORDERS = (2, 3, 4)
 
 
@@ -32,6 +39,9 @@ class Moments:
     $E H_b^3 - H^3$ and $E H_b^4 - H^4$ need not be positive semidefinite; where the largest
     eigenvalue is negative, $s_k = 0$.
 
+    Powers are formed in units of a power of two near the largest $H_i$, so that c H has c times the
+    sharpness and $s_k$ of H, bounds included, for small and large c alike.
+
     Attributes:
         sharpness: a.
         s2: $s_2$, in units of a, as are the next two.
@@ -41,7 +51,8 @@ class Moments:
         s2_error: the same for $s_2$; the next two likewise.
         s3_error: for $s_3$.
         s4_error: for $s_4$.
-        gaps: $\lambda_{\max}(E H_b^k - H^k)$, signed, for k = 2, 3, 4.
+        gaps: $\lambda_{\max}(E H_b^k - H^k)$, signed, for k = 2, 3, 4; 0 or infinite where that is
+            no float64, while $s_k$ is.
         samples: n.
         batch_size: samples in a batch.
         replacement: whether they are drawn independently.
@@ -98,31 +109,40 @@ def moments(
         replacement: whether the samples of a batch are drawn independently.
         method: `dense` forms the matrices ($d^3$); `lanczos` only multiplies vectors, with $n^2$
             small products each where batches have more than one sample and k > 2; `auto` chooses
-            dense up to `DENSE_LIMIT` parameters.
+            dense up to `DENSE_LIMIT` parameters, if it fits into the memory limit of `hessians`.
         seed: of the starting vector of Lanczos.
         tolerance: relative residual at which Lanczos stops; the errors returned are measured.
 
     Raises:
         ValueError: if dense matrices would not fit or are not at hand, the batch size is out of
-            range or needs samples that are not at hand, or Lanczos does not converge.
+            range or needs samples that are not at hand, Lanczos does not converge, or a product is
+            NaN or infinite.
     """
-    if check_choice("method", method, _METHODS) == "auto":
-        small = hessians.size <= DENSE_LIMIT
-        method = "dense" if isinstance(hessians, SampleHessians) and small else "lanczos"
-    if method == "dense":
-        if not isinstance(hessians, SampleHessians):
-            raise ValueError(f"{type(hessians).__name__} has no matrices: use method='lanczos'")
-        top, gaps = _dense(hessians, batch_size, replacement)
-    elif check_count("batch_size", batch_size) == 1:
-        top, gaps = _lanczos(hessians, seed, tolerance)
-    elif isinstance(hessians, SampleHessians):
-        batches = BatchHessians(hessians, batch_size, replacement=replacement)
-        top, gaps = _lanczos(batches, seed, tolerance)
-    else:
-        name = type(hessians).__name__
-        raise ValueError(f"{name} has no single samples: use batch_size=1 or SampleHessians")
-    s2, s3, s4 = (_root(gap, power) for gap, power in zip(gaps, _ORDERS, strict=True))
-    second, third, fourth = gaps
+    unit = 1.0
+    if isinstance(hessians, SampleHessians | ShardedHessians):
+        size = hessians.magnitude()
+        unit = size if abs(math.log2(size)) > _SAFE else 1.0
+        hessians = hessians.scaled(1 / unit)
+    check_choice("method", method, _METHODS)
+    check_count("batch_size", batch_size)
+    found = None
+    if method == "dense" and not isinstance(hessians, SampleHessians):
+        raise ValueError(f"{type(hessians).__name__} has no matrices: use method='lanczos'")
+    if isinstance(hessians, SampleHessians) and (
+        method == "dense" or (method == "auto" and hessians.size <= DENSE_LIMIT)
+    ):
+        try:
+            found = _dense(hessians, batch_size, replacement)
+        except MemoryRefused:
+            if method == "dense":
+                raise
+    method = "lanczos" if found is None else "dense"
+    top, gaps = found or _lanczos(hessians, batch_size, replacement, seed, tolerance)
+    roots = (_root(gap, power) for gap, power in zip(gaps, _ORDERS, strict=True))
+    top, s2, s3, s4 = (_in_units(found, unit) for found in (top, *roots))
+    second, third, fourth = (
+        math.prod([unit] * k, start=gap.value) for gap, k in zip(gaps, _ORDERS, strict=True)
+    )
     return Moments(
         top.value,
         s2.value,
@@ -132,7 +152,7 @@ def moments(
         s2.error,
         s3.error,
         s4.error,
-        gaps=(second.value, third.value, fourth.value),
+        gaps=(second, third, fourth),
         samples=hessians.samples,
         batch_size=batch_size,
         replacement=replacement,
@@ -146,34 +166,75 @@ def moments(
 def _dense(
     hessians: SampleHessians, batch_size: int, replacement: bool
 ) -> tuple[Estimate, list[Estimate]]:
-    means = batch_mean_powers(hessians, batch_size, replacement=replacement)
-    mean = next(means)
-    top, power, gaps = extreme_eigenvalue(mean), mean, []
-    for moment in means:
-        power = power @ mean
+    means = list(batch_mean_powers(hessians, batch_size, replacement=replacement))
+    second, fourth = (means[k - 1] if batch_size == 1 else hessians.mean_power(k) for k in (2, 4))
+    sizes = float(second.norm()), float(fourth.norm())
+
+    def scale(order: int) -> float:
+        r"""$\|E H_b^k\|$ with every sample's sign: by $\|E H_b^2\|$ or $\|E H_b^4\|$, by words."""
+        even = sizes[0] ** (order / 2) if order < 3 else sizes[1] ** (order / 4)
+        return _weight(order, hessians.samples, batch_size, replacement) * even
+
+    top, power, gaps = extreme_eigenvalue(means[0], scale=scale(1)), means[0], []
+    for order, moment in zip(_ORDERS, means[1:], strict=True):
+        power = power @ means[0]
         power = 0.5 * (power + power.T)
-        gaps.append(extreme_eigenvalue(moment - power, scale=float(moment.norm())))
+        gaps.append(extreme_eigenvalue(moment - power, scale=scale(order)))
     return top, gaps
 
 
+def _weight(order: int, samples: int, batch_size: int, replacement: bool) -> float:
+    """Sum of the sizes of the weights of the words, which cancel, and of the power of the mean."""
+    if batch_size == 1:
+        return 1.0 if order == 1 else 2.0
+    weights = batch_weights(order, samples, batch_size, replacement=replacement)
+    return float(sum(map(abs, weights.values()))) + (order > 1)
+
+
 def _lanczos(
-    hessians: SampleHessians | Averages, seed: int, tolerance: float
+    hessians: SampleHessians | Averages,
+    batch_size: int,
+    replacement: bool,
+    seed: int,
+    tolerance: float,
 ) -> tuple[Estimate, list[Estimate]]:
     generator = torch.Generator().manual_seed(seed)
     start = torch.randn(hessians.size, generator=generator, dtype=torch.float64)
     start = start.to(hessians.device, hessians.dtype)
-    top = lanczos_eigenvalue(hessians.mean_matvec, start, tolerance=tolerance)
+    batches: BatchHessians | Averages = hessians
+    if batch_size > 1:
+        if not isinstance(hessians, SampleHessians):
+            name = type(hessians).__name__
+            raise ValueError(f"{name} has no single samples: use batch_size=1 or SampleHessians")
+        batches = BatchHessians(hessians, batch_size, replacement=replacement)
+
+    image = scaled_norm(hessians.mean_matvec(start))
+    if image and abs(math.log2(image)) > 2 * _SAFE:  # none but averages that cannot be scaled here
+        raise ValueError(f"products are of size {image:.0e}: give Hessians in units of their size")
+
+    def size(vector: Tensor, order: int = 1) -> float:
+        r"""$\sqrt{v^\top E H_b^{2k} v}$, at least $E\|H_b^k v\|$ over single samples."""
+        return max(float((vector * hessians.mean_matvec(vector, 2 * order)).sum()), 0.0) ** 0.5
+
+    top = lanczos_eigenvalue(hessians.mean_matvec, start, scale=size, tolerance=tolerance)
 
     def gap(vector: Tensor, order: int) -> Tensor:
         power = vector
         for _ in range(order):
             power = hessians.mean_matvec(power)
-        return hessians.mean_matvec(vector, order) - power
+        return batches.mean_matvec(vector, order) - power
 
     def terms(vector: Tensor, order: int) -> float:
-        if isinstance(hessians, BatchHessians):
-            return 2 * hessians.terms_norm(vector, order)
-        return 2 * float(hessians.mean_matvec(vector, order).norm())
+        """Round-off of all words, and of every product in the power of the mean, carried on."""
+        weight = _weight(order, hessians.samples, batch_size, replacement)
+        total = weight * size(vector, order)
+        if isinstance(batches, BatchHessians):
+            total += batches.terms_norm(vector, order)
+        power = vector
+        for place in range(order):
+            total += size(power) * abs(top.value) ** (order - 1 - place)
+            power = hessians.mean_matvec(power)
+        return total
 
     return top, [
         lanczos_eigenvalue(
@@ -189,7 +250,19 @@ def _lanczos(
 def _root(gap: Estimate, order: int) -> Estimate:
     """The k-th root of the positive part, with the error carried through (not linearised)."""
     value, low, high = (
-        max(x, 0.0) ** (1 / order)
-        for x in (gap.value, gap.value - gap.error, gap.value + gap.error)
+        _positive_root(x, order) for x in (gap.value, gap.value - gap.error, gap.value + gap.error)
     )
-    return Estimate(value, max(high - value, value - low))
+    rounding = 4 * sys.float_info.epsilon * high  # two roundings in each of two roots
+    return Estimate(value, max(high - value, value - low) + rounding)
+
+
+def _positive_root(x: float, order: int) -> float:
+    """Roots to two roundings: `x ** (1 / 3)` has an error of its own, which grows with |log x|."""
+    positive = max(x, 0.0)
+    return math.cbrt(positive) if order == 3 else positive ** (1 / order)
+
+
+def _in_units(found: Estimate, unit: float) -> Estimate:
+    """A number with units of a power of two; what becomes subnormal is rounded."""
+    value = found.value * unit
+    return Estimate(value, found.error * unit + (0.0 if unit == 1 else math.ulp(0.0)))

@@ -3,6 +3,7 @@ r"""Per-sample Hessians $H_i = U_i C_i U_i^\top$ and the averages that stability
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, Self
 
@@ -13,6 +14,7 @@ from numerics.checks import check_count, check_finite, check_nonempty
 from numerics.hessians.assembly import BUDGET, slices
 from numerics.hessians.bases import Basis, ExplicitBasis, IdentityBasis, Indices
 from numerics.hessians.guards import check_memory
+from numerics.norms import power_of_two
 
 __all__ = ["FactoredCores", "SampleHessians"]
 
@@ -36,6 +38,31 @@ class FactoredCores(Protocol):
 
     def select(self, indices: Indices) -> Self:
         """The cores of some samples."""
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """Factored cores times a number."""
+
+    inner: FactoredCores
+    factor: float
+
+    @property
+    def basis(self) -> Basis:
+        return self.inner.basis
+
+    @property
+    def like(self) -> Tensor:
+        return self.inner.like
+
+    def cores(self) -> Tensor:
+        return self.factor * self.inner.cores()
+
+    def apply_cores(self, coefficients: Tensor) -> Tensor:
+        return self.factor * self.inner.apply_cores(coefficients)
+
+    def select(self, indices: Indices) -> _Scaled:
+        return _Scaled(self.inner.select(indices), self.factor)
 
 
 class SampleHessians:
@@ -155,6 +182,31 @@ class SampleHessians:
         basis = self.basis.select(indices)
         return SampleHessians(basis, self.cores[indices], memory_limit=self.memory_limit)
 
+    def scaled(self, factor: float) -> SampleHessians:
+        """The matrices times a number; by a power of two without rounding."""
+        if factor == 1:
+            return self
+        cores: Tensor | FactoredCores
+        cores = _Scaled(self._factored, factor) if self._factored else factor * self.cores
+        return SampleHessians(self.basis, cores, memory_limit=self.memory_limit)
+
+    def magnitude(self) -> float:
+        r"""A power of two of the order of the largest $H_i$; 1 where all are zero.
+
+        It is that of $|v^\top H_i v|$ for a random v, within a few powers of d for every spectrum:
+        enough to keep powers of $H_i$ divided by it from overflowing or underflowing.
+        """
+        generator = torch.Generator().manual_seed(0)
+        vector = torch.randn(self.size, 1, generator=generator, dtype=torch.float64)
+        vector = vector.to(self.device, self.dtype)
+        largest = torch.zeros((), dtype=torch.float64, device=self.device)
+        for part in self._parts(1):
+            inner = part.basis.project(vector)
+            forms = (inner * part.apply_cores(inner)).sum((1, 2)).abs()
+            largest = torch.maximum(largest, forms.max().double())
+        check_finite("per-sample Hessians", largest)
+        return float(power_of_two(largest))
+
     def apply_cores(self, coefficients: Tensor) -> Tensor:
         r"""$C_i c_i$, stored or not: shape (n, r, m) to itself."""
         if self._factored is None:
@@ -217,11 +269,7 @@ class SampleHessians:
         """
         columns = self._columns(vector)
         product = torch.zeros_like(columns)
-        at_once = BUDGET // (self.basis.rank * columns.shape[1])
-        parts = (
-            [self] if self.samples <= at_once else map(self.select, slices(self.samples, at_once))
-        )
-        for part in parts:
+        for part in self._parts(columns.shape[1]):
             product += part.basis.expand(part.power_coefficients(columns, power))
         product /= self.samples
         return product.squeeze(1) if vector.ndim == 1 else product
@@ -278,6 +326,19 @@ class SampleHessians:
             basis = ExplicitBasis(self.basis.project(directions).mT.contiguous())
         return SampleHessians(basis, cores, memory_limit=self.memory_limit)
 
+    def extreme_eigenvalues(self) -> tuple[Tensor, Tensor]:
+        r"""Smallest and largest eigenvalues of the $H_i$, on the range of $U_i$: (n,) each.
+
+        Those of $G_i^{1/2} C_i G_i^{1/2}$, which are the eigenvalues of $H_i$ but for some zeros.
+        """
+        cores, gram = self.cores, self.basis.gram()
+        if gram is not None:
+            values, vectors = torch.linalg.eigh(gram)
+            root = vectors * values.clamp(min=0).sqrt().unsqueeze(1) @ vectors.mT
+            cores = root @ cores @ root
+        values = torch.linalg.eigvalsh(0.5 * (cores + cores.mT))
+        return values[:, 0], values[:, -1]
+
     def to_dense(self) -> Tensor:
         r"""Every $H_i$, shape (n, d, d).
 
@@ -289,6 +350,14 @@ class SampleHessians:
         check_memory(what, needed, self.memory_limit, "use matvec or mean_power")
         identity = torch.eye(self.size, dtype=self.dtype, device=self.device)
         return self.matvec(identity)
+
+    def _parts(self, columns: int) -> Iterator[SampleHessians]:
+        """Some samples at a time, so many that blocks of vectors fit."""
+        at_once = BUDGET // (self.basis.rank * columns)
+        if self.samples <= at_once:
+            yield self
+        else:
+            yield from map(self.select, slices(self.samples, at_once))
 
     def _columns(self, vector: Tensor) -> Tensor:
         if vector.ndim not in (1, 2) or len(vector) != self.size:

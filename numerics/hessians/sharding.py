@@ -46,6 +46,16 @@ class ShardedHessians:
         torch.distributed.all_reduce(total, group=self._group)
         return total / self.samples
 
+    def scaled(self, factor: float) -> ShardedHessians:
+        """The matrices times a number."""
+        return ShardedHessians(self._own.scaled(factor), self._group)
+
+    def magnitude(self) -> float:
+        """The largest of all processes, as in `SampleHessians`."""
+        largest = torch.tensor(self._own.magnitude(), dtype=torch.float64, device=self.device)
+        torch.distributed.all_reduce(largest, torch.distributed.ReduceOp.MAX, self._group)
+        return float(largest)
+
 
 def sharded_operator(
     own: HessianOperator, samples: int, group: ProcessGroup | None = None

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from numerics.checks import check_count, check_nonnegative
 from numerics.constants import compact_svd
+from numerics.norms import nonzero_row_norms
 from numerics.problems.base import LossCurve
 from numerics.progress import progress
 from theory.algorithms import SamSpec
@@ -181,7 +182,7 @@ def sampled_losses(
             gradient = draw()
             ascent = draw() if spec.perturbed and spec.fresh_batch else None
             point = spec.step(
-                point, step_size, radius, gradient, ascent_gradient=ascent, norm=_row_norm
+                point, step_size, radius, gradient, ascent_gradient=ascent, norm=nonzero_row_norms
             )
     samples = samples.nan_to_num(nan=torch.inf, posinf=torch.inf)
     mean, error = LossCurve.statistics(samples)
@@ -297,9 +298,3 @@ def _batches(runs: int, n: int, size: int, generator: torch.Generator) -> Tensor
     if size == 1:
         return torch.randint(n, (runs, 1), generator=generator)
     return torch.rand(runs, n, generator=generator).argsort(dim=1)[:, :size]
-
-
-def _row_norm(vectors: Tensor) -> Tensor:
-    """Norms of rows, shape (runs, 1); infinite for a zero row, so that its perturbation is zero."""
-    norms = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
-    return torch.where(norms == 0, torch.inf, norms)

@@ -180,7 +180,7 @@ class _Search:
         if not self.law.symmetric:
             return self._bound(krylov, value, residual, above=False)
         quotient = float(unit @ image) / float(unit @ unit)
-        return quotient - self._rounding(unit, image)
+        return quotient - self._rounding(value * unit, image)
 
     def _bound(self, krylov: _Krylov, value: float, residual: float, *, above: bool) -> float:
         """The nearest certified bound: the width starts where the residual allows a certificate."""
@@ -203,17 +203,17 @@ class _Search:
         matrix = self.scale * solution.view(self.shape)
         matrix = 0.5 * (matrix + matrix.T)
         gap = beta * matrix - image
-        room = self._rounding(matrix, image)
-        if not _positive(gap - room * self.identity):
+        if not _positive(gap - self._rounding(beta * matrix, image) * self.identity):
             return False
+        room = self._rounding(matrix)
         if above:
             return _positive(matrix - room * self.identity)
         return float(matrix.diagonal().min()) < -room
 
-    def _rounding(self, first: Tensor, second: Tensor) -> float:
-        """An allowance for the round-off in sums of R terms of this size."""
-        unit = torch.finfo(first.dtype).eps
-        return 8 * self.law.dimension * unit * float(first.norm() + second.norm())
+    def _rounding(self, *terms: Tensor) -> float:
+        """An allowance for the round-off in sums of R terms of one unit and of this size."""
+        unit = torch.finfo(terms[0].dtype).eps
+        return 8 * self.law.dimension * unit * sum(float(term.norm()) for term in terms)
 
 
 def _positive(matrix: Tensor) -> bool:

@@ -12,11 +12,11 @@ Where $K_b$ is symmetric, $T_\eta$ is its own adjoint and $\eta = \eta_*$ itself
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
-from numerics.checks import check_positive
+from numerics.checks import check_nonnegative, check_positive
 from numerics.hessians import SampleHessians
 from numerics.stability.laws import StepLaw, step_law
 from numerics.stability.perron import spectral_radius
@@ -79,6 +79,7 @@ def stability_threshold(
 ) -> StabilityThreshold:
     r"""The exact mean-square threshold of SGD (radius 0) or unnormalised SAM at a minimum.
 
+    In units of the Hessians, so that the bracket of $c H_i$ at $\rho/c$ is that of $H_i$ over c.
     Matrix-free on symmetric matrices of the joint range: a product with D takes
     $4 n r R^2$ multiplications for $H_i$ of rank r, and a few tens of products suffice.
 
@@ -101,10 +102,18 @@ def stability_threshold(
         >>> round(stability_threshold(rows).value, 9)  # every sample by itself: 2 / 1
         2.0
     """
+    check_nonnegative("radius", radius)
+    unit = hessians.magnitude()
     law = step_law(
-        hessians, radius, spec, batch_size=batch_size, ascent_per_sample=ascent_per_sample
+        hessians.scaled(1 / unit),
+        radius * unit,
+        spec,
+        batch_size=batch_size,
+        ascent_per_sample=ascent_per_sample,
     )
-    return threshold_of(law, tolerance=tolerance)
+    found = threshold_of(law, tolerance=tolerance)
+    value, lower, upper = (size / unit for size in (found.value, found.lower, found.upper))
+    return replace(found, value=value, lower=lower, upper=upper, radius=float(radius))
 
 
 def threshold_of(law: StepLaw, *, tolerance: float = 1e-11) -> StabilityThreshold:

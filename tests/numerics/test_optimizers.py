@@ -3,6 +3,7 @@ import io
 import math
 from dataclasses import replace
 
+import mpmath
 import pytest
 import torch
 
@@ -237,3 +238,95 @@ def test_bad_groups():
         Optimizer([{"params": [parameter()], "lr": -1}], SAM, 0.1)
     with pytest.raises(ValueError, match="another algorithm"):
         Optimizer([{"params": [parameter()], "algorithm": {"name": "SGD"}}], SAM, 0.1)
+
+
+def ascent_of(gradient, dtype, epsilon, radius=0.5):
+    """Where the optimiser evaluates the second gradient, from a start at zero."""
+    x, seen = torch.nn.Parameter(torch.zeros(len(gradient), dtype=dtype)), []
+
+    def closure():
+        seen.append(x.detach().clone())
+        x.grad = torch.as_tensor(gradient, dtype=dtype)
+        return 0.0
+
+    Optimizer([x], replace(NORMALIZED_SAM, epsilon=epsilon), 0.0, radius).step(closure)
+    return seen[1]
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 1e-12])
+@pytest.mark.parametrize(
+    ("dtype", "size", "count"),
+    [
+        (torch.float16, 100.0, 10**6),
+        (torch.float16, 3e4, 10),
+        (torch.float16, 6e-8, 10),
+        (torch.bfloat16, 1e20, 10),
+        (torch.bfloat16, 1e-20, 10),
+        (torch.float32, 1e20, 10),
+        (torch.float32, 3e38, 3),
+        (torch.float32, 1e-23, 10),
+        (torch.float32, 1e-44, 10),
+        (torch.float64, 1e170, 10),
+        (torch.float64, 1.7e308, 2),
+        (torch.float64, 1e-170, 10),
+        (torch.float64, 5e-324, 3),
+    ],
+)
+def test_normalised_ascent_at_every_size_and_dtype(dtype, size, count, epsilon):
+    gradient = torch.full((count,), size, dtype=dtype)
+    entry = float(gradient[0])
+    moved = ascent_of(gradient, dtype, epsilon)
+    # radius g / (|g| + epsilon), without rounding |g|, which may overflow
+    expected = float(mpmath.mpf("0.5") / (mpmath.sqrt(count) + mpmath.mpf(epsilon) / entry))
+    unit = torch.finfo(dtype)
+    assert moved.double().max() == moved.double().min()
+    assert abs(float(moved[0]) - expected) <= unit.eps * expected + unit.smallest_normal * unit.eps
+
+
+@pytest.mark.parametrize("bad", [math.inf, -math.inf, math.nan])
+@pytest.mark.parametrize("spec", [SGD, SAM, NORMALIZED_SAM])
+def test_a_gradient_that_is_not_finite_stops_the_step(spec, bad):
+    x, y = parameter([1.0, 2.0]), parameter([3.0])
+
+    def closure():
+        x.grad, y.grad = torch.tensor([1.0, bad], dtype=torch.float64), torch.ones_like(y)
+        return 0.0
+
+    with pytest.raises(FloatingPointError, match="a gradient has NaN or infinite entries"):
+        Optimizer([x, y], spec, 0.1, 0.1).step(closure)
+    assert x.tolist() == [1.0, 2.0] and y.tolist() == [3.0]
+
+
+def test_losses_of_many_samples_that_are_not_finite():
+    x = parameter()
+
+    def closure():
+        losses = x * torch.tensor([1.0, math.nan, 1.0])
+        losses.sum().backward()
+        return losses
+
+    with pytest.raises(FloatingPointError, match="1 of 3 losses are NaN or infinite"):
+        Optimizer([x], SGD, 0.1).step(closure)
+
+
+@pytest.mark.parametrize("spec", [SGD, SAM, NORMALIZED_SAM])
+@pytest.mark.parametrize(("momentum", "decay"), [(0.0, 0.0), (0.9, 0.1)])
+def test_sparse_gradients_are_those_of_the_dense_embedding(spec, momentum, decay):
+    tokens, targets = torch.tensor([0, 3, 3, 5]), torch.tensor([0, 1, 1, 0])
+    reached = []
+    for sparse in (True, False):
+        torch.manual_seed(0)
+        table, head = torch.nn.Embedding(9, 3, sparse=sparse), torch.nn.Linear(3, 2)
+        parameters = [*table.parameters(), *head.parameters()]
+        optimizer = Optimizer(parameters, spec, 0.1, 0.05, momentum=momentum, weight_decay=decay)
+
+        def closure(table=table, head=head):
+            loss = torch.nn.functional.cross_entropy(head(table(tokens)), targets)
+            loss.backward()
+            return loss
+
+        for _ in range(3):
+            optimizer.step(closure)
+        reached.append(torch.nn.utils.parameters_to_vector(parameters))
+    # repeated tokens are added up in another order
+    torch.testing.assert_close(*reached, rtol=1e-6, atol=1e-7)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from oracles.rates import decrement_with_a_lead_point
 import theory
 from numerics.cases import RATES
 from numerics.confrontations import rates
+from numerics.confrontations.catalogue import NOISY_RATES
+from numerics.constants import Constants
 from numerics.problems import LeastSquares
 from numerics.verdicts import Outcome
 from numerics.worst_case import Setting, worst_case
@@ -149,3 +152,23 @@ def test_what_is_open_lies_at_the_perturbed_point_of_the_mean(mu, least):
 
 def test_nonconvex_samples_contract_beyond_the_radius_of_two_angles():
     assert decrement_with_a_lead_point(0.5, 0.05, 1.1 * 0.5**0.5) > 0.01
+
+
+@pytest.mark.parametrize("theorem_id", [name for name in RATES if name not in NOISY_RATES])
+def test_no_step_size_is_a_rounding_error(theorem_id):
+    """At the largest radius a theorem's step size is exactly zero, on whatever processor."""
+    theorem = theory.get(theorem_id)
+    if not {quantity.name for quantity in theorem.quantities} & set(rates.ANCHORS):
+        pytest.skip("the theorem is not about step sizes")
+    bounded = any(quantity.name == "max_radius" for quantity in theorem.quantities)
+    drawn = np.random.default_rng(0).uniform(size=(40, 3))
+    for scale, first, second in drawn:
+        beta = 10 ** (8 * scale - 4)
+        smoothness = beta * 10 ** (-2 * first)
+        constants = Constants(beta, smoothness, smoothness * 10 ** (-4 * second), 0.0, "drawn")
+        problem = SimpleNamespace(constants=lambda constants=constants: constants, n=5)
+        for setting in rates.settings(theorem, problem):
+            step = setting.parameters["step_size"]
+            if step == step:  # the theorem covers the radius
+                assert step == 0 or abs(step) > 1e-12 * constants.mu / (beta * smoothness)
+                assert step >= 0 or not bounded

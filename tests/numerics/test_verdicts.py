@@ -177,3 +177,10 @@ def test_paired_ratio_against_the_textbook():
 def test_every_case_names_itself():
     for name, build in CASES.items():
         assert build("cpu", 2).name == name
+
+
+def test_a_site_is_a_minimum_of_every_sample():
+    """Theorems assume H_b >= 0: a semidefinite mean does not establish that."""
+    h = torch.diag_embed(torch.tensor([[1.0, 2.0], [1.0, -1.0]], dtype=torch.float64))
+    with pytest.raises(ValueError, match=r"sample 1 has an eigenvalue of -0\.5 times"):
+        Site("no minimum", SampleHessians.from_dense(h))

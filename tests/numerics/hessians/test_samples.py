@@ -221,7 +221,9 @@ def test_radius_zero_is_sgd():
             "memory_limit",
         ),
         (
-            lambda: moments(SampleHessians.from_rank_one(torch.ones(2, 9), memory_limit=100)),
+            lambda: moments(
+                SampleHessians.from_rank_one(torch.ones(2, 9), memory_limit=100), method="dense"
+            ),
             "mean_matvec and Lanczos",
         ),
     ],

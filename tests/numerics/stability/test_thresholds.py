@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from oracles import stability as oracle
 
 from numerics.hessians import SampleHessians, mean_square_radius, step_second_moment
+from numerics.hessians.bases import ExplicitBasis
 from numerics.stability import (
     directional_threshold,
     one_step_threshold,
@@ -130,7 +131,7 @@ def test_closed_forms():
 
 def test_a_saddle_is_refused_and_the_message_says_what_to_do():
     saddle = SampleHessians.from_dense(torch.diag(torch.tensor([1.0, -0.5]).double())[None])
-    with pytest.raises(ValueError, match=r"from -0\.5 to 1: .*train on.*part='gauss_newton'"):
+    with pytest.raises(ValueError, match=r"sample 0 .* -0\.5 .*train on.*part='gauss_newton'"):
         stability_threshold(saddle)
 
 
@@ -239,7 +240,7 @@ def test_refusals():
     with pytest.raises(ValueError, match="nothing moves"):
         stability_threshold(SampleHessians.from_dense(torch.zeros(2, 2, 2, dtype=torch.float64)))
     indefinite = torch.diag(torch.tensor([1.0, -1.0], dtype=torch.float64)).expand(2, 2, 2)
-    with pytest.raises(ValueError, match="eigenvalues from -1 to 1: stability is about minima"):
+    with pytest.raises(ValueError, match=r"2 of 2 are not positive .* about minima"):
         stability_threshold(SampleHessians.from_dense(indefinite))
     law = step_law(h, 0.1, FRESH)
     with pytest.raises(ValueError, match="not symmetric: use the same batch"):
@@ -247,3 +248,37 @@ def test_refusals():
     small = SampleHessians.from_dense(matrices(4, 3, 2), memory_limit=1000)
     with pytest.raises(ValueError, match=r"pairs of 4 samples .* use ascent_per_sample=True"):
         stability_threshold(small, 0.1, batch_size=2)
+
+
+def test_every_sample_must_be_semidefinite_not_the_mean():
+    """Directions that grow for one sample and shrink for another cancel in the mean."""
+    h = torch.zeros(3, 2, 2, dtype=torch.float64)
+    h[:, 0, 0], h[1, 1, 1], h[2, 1, 1] = 1.0, 2.0, -1.0  # the mean is diag(1, 1/3)
+    rotated = torch.linalg.qr(matrices(1, 2, 2)[0])[0]
+    line = r"sample 2 has an eigenvalue of -0\.5 times .* 1 of 3 are not"
+    for samples in (h, rotated @ h @ rotated.mT):
+        for c in (1e-12, 1.0, 1e200):
+            with pytest.raises(ValueError, match=line):
+                stability_threshold(SampleHessians.from_dense(c * samples))
+            with pytest.raises(ValueError, match=line):
+                step_law(SampleHessians.from_dense(c * samples), 0.1 / c)
+    # the same beyond the range of the mean, where nothing seems to move: U C U' with C indefinite
+    columns = torch.eye(2, dtype=torch.float64).expand(2, 2, 2)
+    cores = torch.tensor([[[1.0, 0], [0, 1]], [[1, 0], [0, -1]]], dtype=torch.float64)
+    factored = SampleHessians(ExplicitBasis(columns), cores)
+    with pytest.raises(ValueError, match="sample 1 has an eigenvalue of -1 times"):
+        stability_threshold(factored)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_bracket_does_not_depend_on_the_units(kind):
+    arguments = {"batch_size": 2, **KINDS[kind]}
+    samples = matrices(5, 3, 1)
+    one = stability_threshold(SampleHessians.from_dense(samples), 0.05, **arguments)
+    for c in (1e-250, 1e-16, 1e-8, 3.0, 1e8, 1e16, 1e250):
+        found = stability_threshold(SampleHessians.from_dense(c * samples), 0.05 / c, **arguments)
+        # c H is rounded: everything else is a power of two, or relative
+        assert c * found.value == pytest.approx(one.value, rel=1e-13)
+        assert found.upper - found.lower < 2 * (one.upper - one.lower) / c
+        assert found.lower <= found.value <= found.upper
+        assert found.radius == 0.05 / c
