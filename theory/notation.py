@@ -63,6 +63,7 @@ SYMBOLS: dict[str, Symbol] = {
     "frobenius": Symbol("F", "F", "Frobenius norm of H"),
     "frobenius_of_step": Symbol("F_G", "F_G", "Frobenius norm of E(H_b + ρH_b²)"),
     "root_rank": Symbol(r"\sqrt{r}", "√r", "root of the rank of H"),
+    "spectral_radius": Symbol(r"\Lambda", "Λ", "the largest eigenvalue of X ↦ E M_b X M_b"),
     "eigenvalue": Symbol(r"\lambda", "λ", "the smallest eigenvalue of E M_b"),
 }
 

@@ -35,9 +35,6 @@ UNCHECKED = {
     "sgd-batch-bounds": ("For batches of size",),
     "sgd-batch-gradients": ("The mean F_b of",),
     "sgd-pl-minibatch": ("By sgd-batch-gradients this holds",),
-    "sgd-stability-s2-dimension-2": ("The inequality at Y",),
-    "sgd-stability-s2-dimension-3": ("The inequality at Y",),
-    "sgd-stability-s2-dimension-4": ("The inequality at Y",),
 }
 
 

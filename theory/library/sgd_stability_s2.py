@@ -1,7 +1,9 @@
 r"""SGD's mean-square stability bounds s_2 by a constant that grows with the dimension, not by 1/η.
 
-With $T_b = \eta H_b$, stability makes $X \mapsto E\,M_b X M_b$, which is self-adjoint and maps
-positive matrices to positive ones, a contraction.  At $Y = uu^{\mathsf T} +
+$X \mapsto E\,M_b X M_b$ is self-adjoint and maps positive matrices to positive ones, so its largest
+eigenvalue $\Lambda$ has a positive semidefinite eigenmatrix $W$.  A Lyapunov matrix P makes
+$\Lambda\langle P, W\rangle = \langle P, E\,M_b W M_b\rangle = \langle E\,M_b P M_b, W\rangle \le
+\langle P, W\rangle$, so $\Lambda \le 1$.  At $Y = uu^{\mathsf T} +
 \tfrac12(I - uu^{\mathsf T})$, with u the direction of s_2, $\langle Y, E\,M_b Y M_b\rangle \le
 \langle Y, Y\rangle$ is the bound.
 """
@@ -9,23 +11,36 @@ positive matrices to positive ones, a contraction.  At $Y = uu^{\mathsf T} +
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 
 from theory.algorithms import SGD
 from theory.assumptions import ZERO
-from theory.building import UNPROVED, add, number, times
-from theory.certificates import Cone, Fact, Instance, MeanOf, Multiple, Norm, Square
-from theory.expressions.terms import Const, Inner, Mean, Named, Scalar, Sum, norm2, substitute
+from theory.building import UNPROVED, add, minus, number, times
+from theory.certificates import Cone, Fact, Instance, Invert, MeanOf, Multiple, Norm, Square
+from theory.expressions.terms import (
+    Const,
+    Inner,
+    Mean,
+    Named,
+    Param,
+    Scalar,
+    Sum,
+    Vector,
+    norm2,
+    substitute,
+)
 from theory.library import _stability as st
 from theory.library import lyapunov
 from theory.library._stability import eta, u
 from theory.notation import H, H_b, x, x_0
-from theory.prose import said, unchecked
+from theory.prose import said
 from theory.statements import (
     Assumption,
     Attribution,
     Condition,
     Dynamics,
+    Hypothesis,
     Kind,
     Lemma,
     Quantity,
@@ -39,13 +54,19 @@ from theory.witnesses import diagonal, witness
 
 WU_MA_E = "Wu, Ma, E 2018, How SGD selects the global minima in over-parameterized learning"
 linearised = Dynamics(SGD, H, x_0)
-w = Named("w")
+w, z = Named("w"), Named("z")
 ONE = Const(Fraction(1))
 UNIT = Condition("u is a unit vector", norm2(u).equals(1))
 #: Four samples in the plane: at step size 1/22 stable, and η² s_2² = 5/4.
 PLANE = [[[41, 22], [22, 22]], [[41, -22], [-22, 22]], [[5, 0], [0, 22]], [[1, 0], [0, 22]]]
 STEP_SIZE = Fraction(1, 22)
 spread = st.gap(2, u, u)
+top = Param("spectral_radius")
+
+
+def moved(vector: Vector) -> Vector:
+    """M_b applied to a vector."""
+    return substitute(linearised.step(), x, vector)
 
 
 def pairs(basis: tuple[Named, ...]) -> Iterator[tuple[str, Named, Named, Scalar, Fraction]]:
@@ -57,17 +78,123 @@ def pairs(basis: tuple[Named, ...]) -> Iterator[tuple[str, Named, Named, Scalar,
             yield f"<{first}, {second}>", p, q, ONE if i == j else ZERO, weight
 
 
+@dataclass(frozen=True)
+class Eigenmatrix:
+    r"""$W = \sum_i c_i w_i w_i^{\mathsf T}$ for the largest eigenvalue of $X \mapsto E\,M_b X M_b$.
+
+    Attributes:
+        basis: an orthonormal basis, by the hypothesis `orthonormal basis`.
+    """
+
+    basis: tuple[Named, ...]
+
+    @property
+    def parts(self) -> Iterator[tuple[Param, Named, str]]:
+        """The weights, the vectors, and the names of the hypotheses that weights are not negative.
+
+        One for each basis vector.
+        """
+        for i in range(1, len(self.basis) + 1):
+            yield Param(f"c_{i}"), Named(f"w_{i}"), f"c_{i} >= 0"
+
+    def form(self, left: Vector, right: Vector, *, step: bool) -> Scalar:
+        """<left, W right>, or <left, E M_b W M_b right>."""
+        pairs_of = ((c, moved(v) if step else v) for c, v, _ in self.parts)
+        products = tuple(c * (Inner(left, v) * Inner(v, right)) for c, v in pairs_of)
+        return Mean(Sum(products)) if step else Sum(products)
+
+    @property
+    def paired(self) -> Scalar:
+        """<P, W>."""
+        return Sum(tuple(c * lyapunov.energy(v) for c, v, _ in self.parts))
+
+    def hypotheses(self, contraction: Scalar, most: Scalar) -> tuple[Hypothesis, ...]:
+        """That W belongs to the largest eigenvalue, compared at one matrix Y, and is not 0."""
+        size = Sum(tuple(c * norm2(v) for c, v, _ in self.parts))
+        return (
+            Assumption(
+                "top eigenmatrix",
+                "W = Σ c_i w_i w_i' belongs to the largest eigenvalue Λ of X ↦ E M_b X M_b",
+                "spectral theorem, Perron and Frobenius, in finite dimension",
+                (
+                    Rule(
+                        "eigen",
+                        (w, z),
+                        self.form(w, z, step=True).equals(top * self.form(w, z, step=False)),
+                    ),
+                    Rule("rayleigh", (), contraction <= top * most),
+                ),
+                implicit=True,
+            ),
+            *(Condition(name, c >= ZERO, implicit=True) for c, _, name in self.parts),
+            Condition("W is not 0", size > ZERO, implicit=True),
+        )
+
+    def product(self, left: Vector, right: Vector) -> Cone:
+        """Zero: <left, right> less its expansion in the basis, by polarisation."""
+        quarter, complete = Const(Fraction(1, 4)), ("orthonormal basis", "complete")
+        return add(
+            Multiple(quarter, Instance(*complete, (left + right,))),
+            Multiple(-quarter, Instance(*complete, (left - right,))),
+        )
+
+    def lemmas(self) -> tuple[Lemma, ...]:
+        """Λ ≤ 1."""
+        P = lyapunov.P
+        positive = add(
+            *(
+                times(Fact(name), Instance(lyapunov.ABOVE_IDENTITY.name, "at", (v,)))
+                for _, v, name in self.parts
+            ),
+            Fact("W is not 0"),
+        )
+        later = Sum(tuple(c * lyapunov.stepped_energy(v, linearised) for c, v, _ in self.parts))
+        return (
+            Lemma(
+                "adjoint",
+                later.equals(top * self.paired),
+                add(
+                    *(
+                        Multiple(c, MeanOf(self.product(moved(v), P(moved(v)))))
+                        for c, v, _ in self.parts
+                    ),
+                    *(
+                        Multiple(ONE, Instance("top eigenmatrix", "eigen", (e, P(e))))
+                        for e in self.basis
+                    ),
+                    *(Multiple(-top * c, self.product(v, P(v))) for c, v, _ in self.parts),
+                ),
+                "⟨E M_b P M_b, W⟩ = ⟨P, E M_b W M_b⟩ = Λ⟨P, W⟩.",
+            ),
+            Lemma(
+                "spectral radius",
+                top <= 1,
+                times(
+                    Invert(positive),
+                    add(
+                        minus(Fact("adjoint")),
+                        *(
+                            times(Fact(name), Instance("P does not increase", "at", (v,)))
+                            for _, v, name in self.parts
+                        ),
+                    ),
+                ),
+                "⟨E M_b P M_b, W⟩ ≤ ⟨P, W⟩, and ⟨P, W⟩ > 0.",
+            ),
+        )
+
+
 def bound(dimension: int) -> Theorem:
     """The theorem in a space of this dimension, with u the first vector of a basis."""
     basis = (u, *(Named(f"v_{i}") for i in range(1, dimension)))
-    top = Fraction(dimension + 3, 4)
-    limit, most = Const(top), f"{top.numerator}/({top.denominator}η²)"
+    share = Fraction(dimension + 3, 4)
+    limit, most = Const(share), f"{share.numerator}/({share.denominator}η²)"
     mean = Inner(u, H(u))
     inner_products = {
         name: Rule(name, (), Inner(p, q).equals(d)) for name, p, q, d, _ in pairs(basis)
     }
-    moved = {q: substitute(linearised.step(), x, q) for q in basis}
-    contraction = Sum(tuple(c * Mean(Inner(p, moved[q]) ** 2) for _, p, q, _, c in pairs(basis)))
+    matrix = Eigenmatrix(basis)
+    contraction = Sum(tuple(c * Mean(Inner(p, moved(q)) ** 2) for _, p, q, _, c in pairs(basis)))
     entries = Sum(tuple(c * Mean(Inner(p, H_b(q)) ** 2) for _, p, q, _, c in pairs(basis)))
     trace = Sum(tuple(c * Inner(p, H(q)) for _, p, q, d, c in pairs(basis) if d == ONE))
 
@@ -75,7 +202,8 @@ def bound(dimension: int) -> Theorem:
         return Instance("orthonormal basis", name, ())
 
     def expanded() -> Iterator[Cone]:
-        yield Fact("contraction")
+        yield Instance("top eigenmatrix", "rayleigh", ())
+        yield times(number(share), Fact("spectral radius"))
         for name, p, q, d, c in pairs(basis):
             yield Multiple(-c * (Inner(p, q) + d - 2 * eta * Inner(p, H(q))), known(name))
 
@@ -86,22 +214,24 @@ def bound(dimension: int) -> Theorem:
 
     return Theorem(
         id=f"sgd-stability-s2-dimension-{dimension}",
-        title=f"In dimension {dimension}, s_2² ≤ {most} if SGD does not expand Y",
-        title_says=("orthonormal basis", "contraction", "bound"),
+        title=f"In dimension {dimension}, a stable minimum of SGD has s_2² ≤ {most}",
+        title_says=("orthonormal basis", "P >= I", "P does not increase", "bound"),
         statement=(
             said(
                 f"In dimension d = {dimension} let u be a unit vector, completed to an orthonormal "
-                "basis, Y = uu' + (I - uu')/2 and M_b = I - ηH_b, with ⟨Y, E M_b Y M_b⟩ ≤ ⟨Y, Y⟩.",
-                *("algorithm", "orthonormal basis", "contraction"),
+                "basis, and let the linearised SGD x⁺ = M_b x, M_b = I - ηH_b, be mean-square "
+                "stable, with Lyapunov matrix P ⪰ I.",
+                *("algorithm", "orthonormal basis", "P >= I", "P does not increase"),
             ),
             said(
-                f"Then η²(E|H_b u|² - |Hu|²) ≤ (d + 3)/4 = {top}.",
-                "bound",
+                "Let W ⪰ 0, not 0, be an eigenmatrix for the largest eigenvalue Λ of the "
+                "self-adjoint X ↦ E M_b X M_b, so that ⟨Y, E M_b Y M_b⟩ ≤ Λ⟨Y, Y⟩ for Y = uu' + "
+                "(I - uu')/2: there is one in finite dimension.",
+                *("top eigenmatrix", "W is not 0", *(name for _, _, name in matrix.parts)),
             ),
-            unchecked(
-                "The inequality at Y holds at every mean-square stable minimum, whether or not "
-                "H_b ⪰ 0, since X ↦ E M_b X M_b is self-adjoint and stability makes its spectral "
-                "radius at most 1."
+            said(
+                f"Then Λ ≤ 1 and η²(E|H_b u|² - |Hu|²) ≤ (d + 3)/4 = {share}.",
+                *("spectral radius", "bound"),
             ),
         ),
         source=Source("this toolkit", "repairs " + WU_MA_E, Attribution.DERIVED),
@@ -121,16 +251,13 @@ def bound(dimension: int) -> Theorem:
                     ),
                 ),
             ),
-            Condition(
-                "contraction",
-                contraction <= limit,
-                "⟨Y, E M_b Y M_b⟩ ≤ ⟨Y, Y⟩; so it is where X ↦ E M_b X M_b has spectral radius at "
-                "most 1",
-                implicit=True,
-            ),
+            lyapunov.ABOVE_IDENTITY,
+            lyapunov.decrease(linearised),
+            *matrix.hypotheses(contraction, limit),
         ),
         divisors=(),
         proof=(
+            *matrix.lemmas(),
             Lemma(
                 "expanded",
                 eta**2 * entries <= 2 * eta * trace,
@@ -151,11 +278,11 @@ def bound(dimension: int) -> Theorem:
                 "2m - m² ≤ 1 for u, and c - c² ≤ 1/4 for half of every other direction.",
             ),
         ),
-        conclusion=("bound",),
+        conclusion=("spectral radius", "bound"),
         witness=instance(dimension),
         quantities=(Quantity("bound", limit, "upper bound on (step_size s_2)^2"),),
         findings=(
-            "Attained in the plane by the witness, whose Lyapunov matrix is diag(2, 1)."
+            "Attained in the plane by the witness, whose Lyapunov and eigenmatrix is diag(2, 1)."
             if dimension == 2
             else "Other weights than 1/2 give a larger bound, so this Y is the best of its kind.",
         ),
@@ -166,9 +293,14 @@ def instance(dimension: int) -> Witness:
     """The extremal example in the plane; two samples elsewhere."""
     unit = diagonal((1,) * dimension)
     vectors = {"u": unit[0], **{f"v_{i}": unit[i] for i in range(1, dimension)}}
+    vectors |= {f"w_{i + 1}": unit[i] for i in range(dimension)}
+    weights = (2, 1) if dimension == 2 else (1,) + (0,) * (dimension - 1)
+    given = {f"c_{i + 1}": Fraction(weight) for i, weight in enumerate(weights)}
     if dimension == 2:
-        return witness({"step_size": STEP_SIZE}, vectors, PLANE)
-    return witness({"step_size": "1/2"}, vectors, [unit, diagonal(range(dimension))])
+        given |= {"step_size": STEP_SIZE, "spectral_radius": ONE.value}
+        return witness(given, vectors, PLANE, {"P": [[2, 0], [0, 1]]})
+    given |= {"step_size": Fraction(1, 2), "spectral_radius": Fraction(5, 8)}
+    return witness(given, vectors, [unit, diagonal(range(dimension))], {"P": unit})
 
 
 REFUTED = Theorem(
@@ -211,12 +343,11 @@ REFUTED = Theorem(
     conclusion=("s_2 bound",),
     expected=Status.REFUTED,
     refutation=witness({"step_size": STEP_SIZE}, {"u": [1, 0]}, PLANE, {"P": [[2, 0], [0, 1]]}),
-    repaired_by="sam-stability-s2-sharp",
+    repaired_by="sgd-stability-s2-dimension-2",
     findings=(
-        "The bound s_2 ≤ 1/η does follow from the one-step condition: that is the repaired "
-        "theorem at ρ = 0.",
-        "From stability itself follows η²s_2² ≤ 5/4 in the plane, attained here: by "
-        "sgd-stability-s2-dimension-2, whose hypothesis on the spectral radius stands in for P.",
+        "The largest ratio possible in the plane: η² s_2² = 5/4, by sgd-stability-s2-dimension-2.",
+        "The bound s_2 ≤ 1/η does follow from the one-step condition: sam-stability-s2-sharp at "
+        "ρ = 0.",
     ),
 )
 
