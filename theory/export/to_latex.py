@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from operator import attrgetter
 
+from theory.export.conventions import algorithm, conventions
 from theory.export.instance import Value, symbols, untrue
 from theory.export.to_text import cited
-from theory.expressions.printing import to_latex
+from theory.expressions.printing import LATEX, Printer, to_latex
 from theory.expressions.terms import Const, Relation
 from theory.kernel import check
 from theory.statements import Condition, Theorem, Witness
@@ -22,6 +23,7 @@ PREAMBLE = r"""\documentclass{article}
 """
 SPECIAL = {"_": r"\_", "&": r"\&", "%": r"\%", "#": r"\#", "^": r"\^{}"}
 MATHEMATICAL = {
+    "θ": r"$\theta$", "ζ": r"$\zeta$", "τ": r"$\tau$", "φ": r"$\phi$",
     "λ": r"$\lambda$", "η": r"$\eta$", "ρ": r"$\rho$", "μ": r"$\mu$", "α": r"$\alpha$",
     "β": r"$\beta$", "∇": r"$\nabla$", "≤": r"$\le$", "≥": r"$\ge$", "⪰": r"$\succeq$",
     "⪯": r"$\preceq$", "⟨": r"$\langle$", "⟩": r"$\rangle$", "↦": r"$\mapsto$", "·": r"$\cdot$",
@@ -43,6 +45,7 @@ def article(theorem: Theorem) -> str:
         "",
         prose(f"Source: {cited(theorem.source)}."),
         "",
+        *_symbols(theorem),
         r"\subsection*{Hypotheses}",
     ]
     for hypothesis in theorem.hypotheses:
@@ -55,6 +58,18 @@ def article(theorem: Theorem) -> str:
             lines += [display(rule.relation) for rule in hypothesis.rules]
     lines += _refutation(theorem, theorem.refutation) if theorem.refutation else _proof(theorem)
     return PREAMBLE + "\n".join(lines) + "\n\\end{document}\n"
+
+
+def _symbols(theorem: Theorem) -> list[str]:
+    """The algorithm's step, and what every symbol stands for."""
+    printer = Printer(LATEX)
+    lines = []
+    if runs := algorithm(theorem, printer):
+        name, step, start = runs
+        lines += [rf"Algorithm {prose(name)}, from ${start}$:", rf"\[{step}\]"]
+    lines.append(r"\subsection*{Symbols}")
+    said = [rf"${name}$: {prose(what)}" for name, what in conventions(theorem, printer)]
+    return [*lines, r"\par\noindent ".join(f"{line}.\n" for line in said)]
 
 
 def _proof(theorem: Theorem) -> list[str]:

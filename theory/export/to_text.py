@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from operator import attrgetter
 
+from theory.export.conventions import algorithm, conventions
 from theory.export.instance import Value, symbols, untrue
-from theory.expressions.printing import to_text
+from theory.expressions.printing import TEXT, Printer, to_text
 from theory.kernel import check
 from theory.statements import Condition, Source, Theorem, Witness
 
+TEXT_PRINTER = Printer(TEXT)
 TEXT_FORM = attrgetter("text")
 
 
@@ -28,6 +30,9 @@ def explanation(theorem: Theorem) -> str:
         f"  kind      {theorem.kind.value}",
         f"  source    {cited(theorem.source)}",
         f"  algorithm {_algorithm(theorem)}",
+        "",
+        "Symbols",
+        *(f"  {name}: {meaning}" for name, meaning in conventions(theorem, TEXT_PRINTER)),
         "",
         "Hypotheses",
     ]
@@ -53,11 +58,11 @@ def explanation(theorem: Theorem) -> str:
 
 
 def _algorithm(theorem: Theorem) -> str:
-    if theorem.dynamics is None:
+    runs = algorithm(theorem, TEXT_PRINTER)
+    if runs is None:
         return "none"
-    spec = theorem.dynamics.algorithm
-    same_batch = spec.stochastic and spec.perturbed and not spec.fresh_batch
-    return spec.name + (", same batch in both gradients" if same_batch else "")
+    name, step, start = runs
+    return f"{name}: {step}, from {start}"
 
 
 def _proof(theorem: Theorem) -> list[str]:

@@ -49,7 +49,7 @@ THEOREM = Theorem(
         Condition("long steps", step_size >= short.max_step_size),
         Condition("step range", step_size <= max_step_size),
         Condition("stretch > 0", w > ZERO),
-        Condition("stretch", (w**2).equals(1 + q), "w = √(1 + βρ)"),
+        Condition("stretch", (w**2).equals(1 + q), "ζ = √(1 + βρ)"),
         Condition("golden", w <= q, "βρ ≥ (1 + √5)/2, where w² = w + 1"),
     ),
     divisors=(known(beta), known(2 * beta), known(1 + 2 * q), below_two, known(w)),

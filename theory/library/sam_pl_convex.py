@@ -57,8 +57,8 @@ THEOREM = Theorem(
         "η ≤ 2μ/(βL(1 + βρ/2)), all f_b convex and μ in convention PL-half, satisfies, with "
         "σ = βρ/(2 + βρ) and t = (1 + βρ/2)Lη, E f(x⁺) ≤ (1 - μ/L + (β/L)(w + σt)²) f(x), where "
         "w > 0 and βw² = μ(1 - 2t) + βt², and the corresponding linear rate. The best step size "
-        "is (μ/(βL))(1 - σκ/c)/(1 + βρ/2), with κ = √(β/μ - 1) and c = √(1 - σ²); its factor is "
-        "1 - (μ²/(βL))(c - σκ)² = 1 - (μ/L) sin²(arcsin √(μ/β) - arcsin σ)."
+        "is (μ/(βL))(1 - σκ/φ)/(1 + βρ/2), with κ = √(β/μ - 1) and φ = √(1 - σ²); its factor is "
+        "1 - (μ²/(βL))(φ - σκ)² = 1 - (μ/L) sin²(arcsin √(μ/β) - arcsin σ)."
     ),
     source=Source("this toolkit", "sharpens " + published.SAM_PAPER, Attribution.DERIVED),
     kind=Kind.UPPER_BOUND,

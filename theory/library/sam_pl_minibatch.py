@@ -46,7 +46,7 @@ THEOREM = Theorem(
         "gradients, β²ρ² ≤ μ/s and η ≤ 2μ/(sL), where s = pβ + (1 - p)L and μ is in convention "
         "PL-half, satisfies E f(x⁺) ≤ (1 - μ/L + (s/L)(w + βρLη)²) f(x), where w > 0 and "
         "sw² = μ(1 - 2Lη) + s(Lη)², and the corresponding linear rate. The best step size is "
-        "(μ/(sL))(1 - βρκ/c), with κ = √(s/μ - 1) and c = √(1 - β²ρ²); its factor is "
+        "(μ/(sL))(1 - βρκ/φ), with κ = √(s/μ - 1) and φ = √(1 - β²ρ²); its factor is "
         "1 - (μ/L) sin²(arcsin √(μ/s) - arcsin βρ)."
     ),
     source=Source("this toolkit", "batches for sam-pl-linear-optimal", Attribution.DERIVED),

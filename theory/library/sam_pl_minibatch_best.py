@@ -109,9 +109,9 @@ THEOREM = Theorem(
     title="Mini-batch SAM at its best step: between one sample and gradient descent",
     statement=(
         batch.WORDS + "Let every f_b be β-smooth and p > 0. Unnormalised SAM with the same batch "
-        "in both gradients, β²ρ² ≤ μ/s, s = pβ + (1 - p)μ, and step size (μ/(sL))(1 - βρκ/c), "
-        "where κ = √(s/μ - 1) > 0, c = √(1 - β²ρ²) and μ is in convention PL-half, satisfies "
-        "E f(x⁺) ≤ (1 - (μ²/(sL))(c - βρκ)²) f(x) and the corresponding linear rate. The factor is "
+        "in both gradients, β²ρ² ≤ μ/s, s = pβ + (1 - p)μ, and step size (μ/(sL))(1 - βρκ/φ), "
+        "where κ = √(s/μ - 1) > 0, φ = √(1 - β²ρ²) and μ is in convention PL-half, satisfies "
+        "E f(x⁺) ≤ (1 - (μ²/(sL))(φ - βρκ)²) f(x) and the corresponding linear rate. The factor is "
         "1 - (μ/L) sin²(arcsin √(μ/s) - arcsin βρ)."
     ),
     source=Source("this toolkit", "batches for sam-pl-linear-optimal", Attribution.DERIVED),

@@ -18,7 +18,7 @@ max_radius = s / beta
 max_step_size = 2 * mu / (beta * L)
 RANGE = Condition("radius range", beta * q**2 <= mu, "βρ ≤ √(μ/β)")
 ROOT = Condition("root > 0", s > ZERO)
-ROOT_SQUARED = Condition("root squared", mu.equals(s**2 * beta), "root = √(μ/β)")
+ROOT_SQUARED = Condition("root squared", mu.equals(s**2 * beta), "θ = √(μ/β)")
 on_root = Fact("root squared")
 
 method = angles.Angles(
@@ -40,8 +40,8 @@ THEOREM = Theorem(
         published.WORDS + "ρ ≤ √(μ/β)/β and step size η ≤ 2μ/(βL), μ in convention PL-half, "
         "satisfies E f(x⁺) ≤ (1 - μ/L + (β/L)(w + βρLη)²) f(x), where w > 0 and "
         "βw² = μ(1 - 2Lη) + β(Lη)², and the corresponding linear rate. The best step size is "
-        "(μ/(βL))(1 - βρκ/c), with κ = √(β/μ - 1) and c = √(1 - β²ρ²); its factor is "
-        "1 - (μ²/(βL))(c - βρκ)² = 1 - (μ/L) sin²(arcsin √(μ/β) - arcsin βρ)."
+        "(μ/(βL))(1 - βρκ/φ), with κ = √(β/μ - 1) and φ = √(1 - β²ρ²); its factor is "
+        "1 - (μ²/(βL))(φ - βρκ)² = 1 - (μ/L) sin²(arcsin √(μ/β) - arcsin βρ)."
     ),
     source=Source("this toolkit", "sharpens " + published.SAM_PAPER, Attribution.DERIVED),
     kind=Kind.UPPER_BOUND,

@@ -105,7 +105,7 @@ THEOREM = with_rate(
             pl.BETA_POSITIVE,
             pl.L_POSITIVE,
             Condition("mu > 0", mu > ZERO),
-            Condition("root squared", mu.equals(root**2 * beta), "root = √(μ/β)"),
+            Condition("root squared", mu.equals(root**2 * beta), "θ = √(μ/β)"),
             Condition("step > 0", step_size > ZERO),
             Condition("residual >= 0", A >= ZERO),
             Condition("growth >= 0", B >= ZERO),
