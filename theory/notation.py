@@ -23,11 +23,15 @@ SYMBOLS: dict[str, Symbol] = {
     "L": Symbol("L", "L", "smoothness constant of the mean loss f"),
     "mu": Symbol(r"\mu", "μ", "PL constant, convention PL-half: ½|∇f|² ≥ μ f"),
     "alpha": Symbol(r"\alpha", "α", "PL constant, convention PL-bare: |∇f|² ≥ α f; α = 2 μ"),
-    "root": Symbol(r"\sqrt{\mu/\beta}", "√(μ/β)", "root of the inverse condition number μ/β"),
+    "root": Symbol(r"\theta", "θ", "root of the inverse condition number: μ = θ²β"),
     "width": Symbol("w", "w", "how far a step misses the best one: βw² = μ(1 - 2Lη') + β(Lη')²"),
-    "cotangent": Symbol(r"\kappa", "κ", "√(β/μ - 1), the cotangent of arcsin √(μ/β)"),
-    "cosine": Symbol("c", "c", "√(1 - σ²) for SAM's tilt σ: |∇f_b(x + ρ∇f_b) - ∇f_b| ≤ σ|∇f_b|"),
-    "stretch": Symbol(r"\sqrt{1 + \beta\rho}", "√(1 + βρ)", "root of how much SAM can stretch H_b"),
+    "cotangent": Symbol(
+        r"\kappa", "κ", "κ² = s/μ - 1: the cotangent of arcsin √(μ/s), s = β or less"
+    ),
+    "cosine": Symbol(
+        r"\phi", "φ", "√(1 - σ²) for SAM's tilt σ: |∇f_b(x + ρ∇f_b) - ∇f_b| ≤ σ|∇f_b|"
+    ),
+    "stretch": Symbol(r"\zeta", "ζ", "root of how much SAM can stretch H_b: ζ² = 1 + βρ"),
     "p": Symbol(
         "p", "p", "what a batch of B of n keeps of the variance: (n - B)/(B(n - 1)) or 1/B"
     ),
@@ -48,7 +52,7 @@ SYMBOLS: dict[str, Symbol] = {
     "smaller_batch": Symbol("m", "m", "samples in a smaller batch"),
     "gradient_norm": Symbol("g", "g", "norm of the gradient where a normalised step starts"),
     "next_gradient_norm": Symbol("g^+", "g⁺", "the same where the next one starts"),
-    "squared_radius_of_ball": Symbol("R^2", "R²", "square of the radius of a ball"),
+    "squared_radius_of_ball": Symbol("S", "S", "square of the radius of a ball"),
     "sigma": Symbol(r"\sigma", "σ", "root of a bound on the variance E|∇f_b - ∇f|²"),
     "growth": Symbol(r"\gamma", "γ", "strong growth: E|∇f_b|² ≤ γ|∇f|²"),
     "residual": Symbol("A", "A", "expected residual: E|∇f_b|² ≤ 2A f + γ|∇f|² + C"),
@@ -62,7 +66,7 @@ SYMBOLS: dict[str, Symbol] = {
     "alignment": Symbol(r"\omega_*", "ω*", "alignment of the gradient noise with the Hessian"),
     "frobenius": Symbol("F", "F", "Frobenius norm of H"),
     "frobenius_of_step": Symbol("F_G", "F_G", "Frobenius norm of E(H_b + ρH_b²)"),
-    "root_rank": Symbol(r"\sqrt{r}", "√r", "root of the rank of H"),
+    "root_rank": Symbol(r"\tau", "τ", "root of the rank of H"),
     "spectral_radius": Symbol(r"\Lambda", "Λ", "the largest eigenvalue of X ↦ E M_b X M_b"),
     "eigenvalue": Symbol(r"\lambda", "λ", "the smallest eigenvalue of E M_b"),
 }
@@ -83,6 +87,11 @@ def symbol(name: str) -> Symbol:
     return SYMBOLS.get(name, Symbol(rf"\mathit{{{name}}}".replace("_", r"\_"), name, ""))
 
 
+def written(item: Function | Named | Operator | Param) -> str:
+    """How a symbol begins in print: two different ones must not be written alike."""
+    return symbol(item.name).text if isinstance(item, Param) else item.name
+
+
 def table() -> str:
     """The notation as a Markdown table: what NOTATION.md holds."""
     rows = [
@@ -100,6 +109,12 @@ def table() -> str:
         "| `f`, `f_b` | f, f_b | mean loss and loss of the random sample b: f = E f_b |",
         "| `H`, `H_b` | H, H_b | mean Hessian and Hessian of the sample b: H = E H_b |",
         "| `x`, `x_0` | x, x₀ | an arbitrary point; the starting point |",
+        "",
+        "Vectors are elements of a real inner-product space of any dimension.  Parameters are real",
+        'numbers.  An operator is linear and no more: `Operator("J")` may be skew, and',
+        '`J.adjoint`, written J*, is its adjoint.  `Operator("H", symmetric=True)` is symmetric;',
+        "of this table H and H_b are.  A sampled function or operator has the one without",
+        "the index b as its mean.  One name is one object.",
         "",
         "The minimum value of every f_b is 0 under interpolation.  The linearised dynamics places",
         "the minimum at the origin.  `Mean` is the expectation E over b, `Along` the expectation",

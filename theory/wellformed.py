@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import re
 import types
 import typing
 from collections.abc import Callable, Iterator
@@ -19,13 +20,24 @@ from fractions import Fraction
 from typing import Any
 
 from theory import certificates as C
+from theory.algorithms import GD, NORMALIZED_SAM, SAM, SGD
 from theory.expressions import terms as T
 from theory.expressions.budget import fault
+from theory.notation import written
 from theory.statements import ITERATE, Assumption, Condition, Theorem
 
 MAX_DEPTH = 150
 MAX_NODES = 200_000
 RESERVED = ("induction",)
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*", re.ASCII)
+TIMED = re.compile(r"_[bt]\Z|\Ax_[0-9]*[1-9]\Z")
+# Letters that do not show: no space and no control character, and yet invisible or empty.
+INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U0001d159]"
+    "|[\U000e0100-\U000e01ef]"
+)
+STANDARD = {spec.name: spec for spec in (GD, SGD, SAM, NORMALIZED_SAM)}
+START = T.Named("x_0")
 # By identity: a class decides itself what it is equal to.
 FAMILIES: dict[Any, frozenset[int]] = {
     base: frozenset(
@@ -61,7 +73,7 @@ def fits(annotation: Any) -> Callable[[object], bool]:
     if annotation in FAMILIES:
         return lambda item: id(type(item)) in FAMILIES[annotation]
     if annotation is str:
-        return lambda item: type(item) is str and item.isprintable()
+        return lambda item: type(item) is str and shows(item)
     if annotation is float:
         return lambda item: (
             (type(item) is float or type(item) is int) and math.isfinite(typing.cast(float, item))
@@ -73,9 +85,14 @@ def fits(annotation: Any) -> Callable[[object], bool]:
     return lambda item: type(item) is annotation
 
 
+def shows(text: str) -> bool:
+    """Whether every character of a text shows."""
+    return text.isprintable() and not INVISIBLE.search(text)
+
+
 def _shown(value: Any) -> str:
     """What stands in a field, where its type does not say it; of a tuple the first fault."""
-    if type(value) is str and not value.isprintable():
+    if type(value) is str and not shows(value):
         return "text with a character that does not show"
     if type(value) is Fraction and fault(value):
         return fault(value)
@@ -150,12 +167,48 @@ def _free(hypothesis: Condition | Assumption) -> Iterator[object]:
                 yield node
 
 
+def check_names(theorem: Theorem) -> None:
+    """Refuse names that are not what they look like, and one that is two things.
+
+    Raises:
+        IllFormed: naming it, with the remedy.
+    """
+    if not NAME.fullmatch(theorem.id.replace("-", "_")):
+        raise T.IllFormed(f"the id {theorem.id!r} is not made of letters, digits, _ and -")
+    owners: dict[str, T.Function | T.Named | T.Operator | T.Param] = {}
+    for item in T.nodes(theorem):
+        if not isinstance(item, T.Function | T.Named | T.Operator | T.Param):
+            continue
+        if not NAME.fullmatch(item.name) or item.name in ("E", "t") or TIMED.search(item.name):
+            raise T.IllFormed(
+                f"{item.name!r} is no name: take letters, digits and single _, but not E, t, "
+                "a last _b or _t, nor x_1, which stand for other things"
+            )
+        other = owners.setdefault(written(item), item)
+        same = type(other) is type(item) and other.name == item.name
+        if same and isinstance(item, T.Operator) and isinstance(other, T.Operator):
+            same = item.symmetric == other.symmetric
+        if not same:
+            raise T.IllFormed(
+                f"{other!r} and {item!r} are written alike: give one of them another name"
+            )
+    if "b" in owners and has(theorem, sampled=True):
+        raise T.IllFormed("b is the random sample: give what is named so another name")
+    if theorem.dynamics is not None:
+        spec = theorem.dynamics.algorithm
+        if spec != STANDARD.get(spec.name, spec):
+            raise T.IllFormed(f"{spec.name} is the name of another algorithm: give it its own")
+        if theorem.dynamics.start != START and START in owners.values():
+            raise T.IllFormed("x_0 is the iterate at time 0, and the algorithm starts elsewhere")
+
+
 def check_scopes(theorem: Theorem) -> None:
     """Refuse hypotheses and starting points in which `x`, `t` or `b` would be captured.
 
     Raises:
         IllFormed: with the reason.
     """
+    check_names(theorem)
     names = [h.name for h in theorem.hypotheses]
     if len(set(names)) < len(names) or set(names) & set(RESERVED):
         raise T.IllFormed("two hypotheses share a name, or one has a reserved name")

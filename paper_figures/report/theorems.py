@@ -12,13 +12,15 @@ from paper_figures.report.mathml import formula, symbol, value
 from paper_figures.report.measured import NOT_MEASURED, Measured
 from theory.certificates import Fact, Instance
 from theory.checkers import Verdict
+from theory.export.conventions import algorithm, conventions
 from theory.export.instance import symbols, untrue
 from theory.export.to_text import cited
 from theory.export.verdicts import DECIDED, is_proof, steps
+from theory.expressions.printing import LATEX, Printer
 from theory.expressions.terms import Param, nodes
 from theory.notation import SYMBOLS
 from theory.prose import UNSEEN, in_words
-from theory.statements import Assumption, Condition, Hypothesis, Lemma, Witness
+from theory.statements import Assumption, Condition, Hypothesis, Lemma, Theorem, Witness
 
 __all__ = ["card"]
 
@@ -55,6 +57,7 @@ def card(
         _disagreement(verdict),
         tag("p", prose(in_words(theorem), known), class_="statement"),
         _claims(verdict),
+        _symbols(theorem),
         tag("h4", "Hypotheses"),
         tag("ul", *_hypotheses(verdict), class_="hypotheses"),
         _counterexample(verdict, known) if theorem.refutation else _proof(verdict),
@@ -112,6 +115,18 @@ def _legend(claims: Iterable[Lemma]) -> Markup | None:
         if name in names
     ]
     return tag("p", separated(meanings, "; "), class_="legend") if meanings else None
+
+
+def _symbols(theorem: Theorem) -> Markup:
+    """The algorithm's step, and what every symbol of the statement stands for."""
+    printer = Printer(LATEX)
+    lines = [
+        tag("li", symbol(name), prose(f": {what}")) for name, what in conventions(theorem, printer)
+    ]
+    if runs := algorithm(theorem, printer):
+        name, step, start = runs
+        lines.insert(0, tag("li", prose(f"{name}: "), symbol(step), ", from ", symbol(start)))
+    return folded("Symbols and conventions", tag("ul", *lines, class_="hypotheses"))
 
 
 def _hypotheses(verdict: Verdict) -> Iterator[Markup]:

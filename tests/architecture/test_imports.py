@@ -18,6 +18,7 @@ TRUSTED = (
     "theory/expressions/budget.py",
     "theory/expressions/polynomials.py",
     "theory/expressions/lowering.py",
+    "theory/notation.py",
     "theory/expressions/terms.py",
     "theory/expressions/trees.py",
     "theory/certificates.py",
@@ -69,12 +70,12 @@ def test_the_kernel_can_be_read_in_one_sitting():
 
 
 def test_the_trusted_base_stays_small():
-    assert sum(code_lines(ROOT / name) for name in TRUSTED) <= 1380
+    assert sum(code_lines(ROOT / name) for name in TRUSTED) <= 1560
 
 
 def test_the_kernel_imports_nothing_untrusted():
     allowed = {"__future__", "collections.abc", "dataclasses", "enum", "fractions", "functools"}
-    allowed |= {"contextlib", "contextvars", "math", "time", "types", "typing"}
+    allowed |= {"contextlib", "contextvars", "math", "re", "time", "types", "typing"}
     trusted = {name.removesuffix(".py").replace("/", ".") for name in TRUSTED}
     trusted |= {"theory", "theory.expressions", "theory.algorithms"}
     for name in TRUSTED:

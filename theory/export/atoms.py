@@ -72,7 +72,8 @@ def _term(coefficient: Fraction, text: str) -> str:
 
 
 def _symbol(item: T.Function | T.Operator) -> str:
-    return item.name + ("_b" if item.sampled else "")
+    star = "*" if isinstance(item, T.Operator) and item.transposed else ""
+    return item.name + ("_b" if item.sampled else "") + star
 
 
 def _letter(operator: T.Operator) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from theory.export.to_coq import LETTER, PRELUDE, Document, comment, number, says, slug
+from theory.export.to_coq import LETTER, PRELUDE, Document, comment, number, says, slug, statement
 from theory.ground import Ground, statements
 from theory.kernel import Sign
 from theory.statements import Theorem
@@ -25,7 +25,8 @@ def document(theorem: Theorem) -> Document:
         f"lemma_{i}_{slug(ground.name)}".rstrip("_"): ground
         for i, ground in enumerate(statements(theorem), 1)
     }
-    head = f"(* {comment(theorem.id)}, refuted: {comment(theorem.title)} *)\n{PRELUDE}"
+    head = f"(* {comment(theorem.id)}, refuted: {comment(theorem.title)} *)\n"
+    head += statement(theorem) + PRELUDE
     return Document.of("\n".join([head, *(_lemma(*item) for item in lemmas.items())]), (*lemmas,))
 
 

@@ -22,6 +22,7 @@ from theory.export.to_coq import (
     legend,
     lemma,
     names,
+    statement,
     words,
 )
 from theory.expressions import lowering as lo
@@ -56,7 +57,7 @@ def document(theorem: Theorem) -> Document:
     proved += [assembly.induction(step) for step in its.steps if isinstance(step, Induction)]
     proved.append(assembly.theorem())
     said = (*lemmas.values(), *assembly.inductions.values(), NAME)
-    head = f"(* {comment(theorem.id)}: {comment(theorem.title)} *)\n"
+    head = f"(* {comment(theorem.id)}: {comment(theorem.title)} *)\n{statement(theorem)}"
     return Document.of("\n".join([head + PRELUDE, legend(its, flat), *proved]), said)
 
 

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from theory.export.atoms import describe
+from theory.export.conventions import algorithm, conventions
 from theory.expressions import lowering as lo
 from theory.expressions.polynomials import Atom, Monomial, Poly
+from theory.expressions.printing import TEXT, Printer
 from theory.kernel import Sign
 from theory.problems import (
     Divisor,
@@ -30,6 +32,7 @@ from theory.problems import (
     Use,
 )
 from theory.ratios import Ratio
+from theory.statements import Theorem
 
 LETTER = {Sign.ZERO: "z", Sign.NONNEGATIVE: "n", Sign.POSITIVE: "p"}
 PREFIXES = {
@@ -173,6 +176,15 @@ MADE_UP = re.compile(
 def comment(text: str) -> str:
     """Text that is safe inside a Coq comment."""
     return re.sub(r'[*"()]', lambda m: {"*": "·", '"': "'"}.get(m[0], m[0]), text)
+
+
+def statement(theorem: Theorem) -> str:
+    """What the symbols of the statement are, as a Coq comment."""
+    printer = Printer(TEXT)
+    lines = [f"{name}: {what}" for name, what in conventions(theorem, printer)]
+    if runs := algorithm(theorem, printer):
+        lines.insert(0, f"algorithm {runs[0]}: {runs[1]}, from {runs[2]}")
+    return "".join(f"(* {comment(line)} *)\n" for line in lines)
 
 
 def slug(text: str) -> str:

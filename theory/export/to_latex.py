@@ -5,10 +5,11 @@ from __future__ import annotations
 from operator import attrgetter
 
 from theory.checkers import Verdict, examine
+from theory.export.conventions import algorithm, conventions
 from theory.export.instance import Value, symbols, untrue
 from theory.export.to_text import cited
 from theory.export.verdicts import headline, is_proof, steps
-from theory.expressions.printing import to_latex
+from theory.expressions.printing import LATEX, Printer, to_latex
 from theory.expressions.terms import Const, Relation
 from theory.prose import AUTHOR, in_words
 from theory.statements import Condition, Theorem, Witness
@@ -27,6 +28,7 @@ SPECIAL = {
     "{": r"\{", "}": r"\}", "\\": r"\textbackslash{}", "~": r"\textasciitilde{}",
 }  # fmt: skip
 MATHEMATICAL = {
+    "θ": r"$\theta$", "ζ": r"$\zeta$", "τ": r"$\tau$", "φ": r"$\phi$",
     "λ": r"$\lambda$", "η": r"$\eta$", "ρ": r"$\rho$", "μ": r"$\mu$", "α": r"$\alpha$",
     "β": r"$\beta$", "∇": r"$\nabla$", "≤": r"$\le$", "≥": r"$\ge$", "⪰": r"$\succeq$",
     "⪯": r"$\preceq$", "⟨": r"$\langle$", "⟩": r"$\rangle$", "↦": r"$\mapsto$", "·": r"$\cdot$",
@@ -64,6 +66,7 @@ def _section(verdict: Verdict) -> list[str]:
         "",
         prose(f"Source: {cited(theorem.source)}."),
         "",
+        *_symbols(theorem),
         r"\subsection*{Hypotheses}",
     ]
     for hypothesis in theorem.hypotheses:
@@ -76,6 +79,18 @@ def _section(verdict: Verdict) -> list[str]:
             lines += [display(rule.relation) for rule in hypothesis.rules]
     refutation = theorem.refutation
     return lines + (_refutation(verdict, refutation) if refutation else _proof(verdict))
+
+
+def _symbols(theorem: Theorem) -> list[str]:
+    """The algorithm's step, and what every symbol stands for."""
+    printer = Printer(LATEX)
+    lines = []
+    if runs := algorithm(theorem, printer):
+        name, step, start = runs
+        lines += [rf"Algorithm {prose(name)}, from ${start}$:", rf"\[{step}\]"]
+    lines.append(r"\subsection*{Symbols}")
+    said = [rf"${name}$: {prose(what)}" for name, what in conventions(theorem, printer)]
+    return [*lines, r"\par\noindent ".join(f"{line}.\n" for line in said)]
 
 
 def _proof(verdict: Verdict) -> list[str]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from operator import attrgetter
 
 from theory.checkers import Verdict, examine
+from theory.export.conventions import algorithm, conventions
 from theory.export.instance import Value, symbols, untrue
 from theory.export.verdicts import headline, is_proof, steps
-from theory.expressions.printing import to_text
+from theory.expressions.printing import TEXT, Printer, to_text
 from theory.prose import AUTHOR, UNSEEN, sentences
 from theory.statements import Condition, Source, Theorem, Witness
 
+TEXT_PRINTER = Printer(TEXT)
 TEXT_FORM = attrgetter("text")
 
 
@@ -41,6 +43,9 @@ def explained(verdict: Verdict) -> str:
         f"  source    {cited(theorem.source)}",
         f"  algorithm {_algorithm(theorem)}",
         "",
+        "Symbols",
+        *(f"  {name}: {meaning}" for name, meaning in conventions(theorem, TEXT_PRINTER)),
+        "",
         "Hypotheses",
     ]
     for hypothesis in theorem.hypotheses:
@@ -65,11 +70,11 @@ def explained(verdict: Verdict) -> str:
 
 
 def _algorithm(theorem: Theorem) -> str:
-    if theorem.dynamics is None:
+    runs = algorithm(theorem, TEXT_PRINTER)
+    if runs is None:
         return "none"
-    spec = theorem.dynamics.algorithm
-    same_batch = spec.stochastic and spec.perturbed and not spec.fresh_batch
-    return spec.name + (", same batch in both gradients" if same_batch else "")
+    name, step, start = runs
+    return f"{name}: {step}, from {start}"
 
 
 def _proof(verdict: Verdict) -> list[str]:

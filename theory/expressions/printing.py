@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -31,17 +32,25 @@ class Vocabulary:
     space: str
 
 
-SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+SUPERSCRIPTS = str.maketrans("0123456789+*", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺*")
 
 
 def _text_power(base: str, exponent: str) -> str:
-    if exponent.isdecimal():
+    if exponent.isdecimal() or exponent in ("+", "*"):
         return base + exponent.translate(SUPERSCRIPTS)
     return f"{base}^{exponent}" if len(exponent) == 1 else f"{base}^({exponent})"
 
 
 def _subscripted(name: str) -> str:
-    return name.replace("_0", "₀")
+    return re.sub(r"_0\Z", "₀", name)
+
+
+def _latex_name(name: str) -> str:
+    """A name with its index, which may be a printed time; words of several letters are one."""
+    base, _, index = name.partition("_")
+    base = base if len(base) == 1 else rf"\mathit{{{base}}}"
+    index = r"\star" if index == "star" else index.strip("{}").replace("_", r"\_")
+    return f"{base}_{{{index}}}" if index else base
 
 
 TEXT = Vocabulary(
@@ -50,7 +59,7 @@ TEXT = Vocabulary(
     rational=lambda q: (str(q), ATOMIC if q.denominator == 1 else MULTIPLICATIVE),
     quotient=lambda top, bottom: (f"{top}/{bottom}", MULTIPLICATIVE),
     power=_text_power,
-    subscript=lambda name, index: f"{name}_{index}",
+    subscript=lambda name, index: f"{name}_{index}" if len(index) == 1 else f"{name}_{{{index}}}",
     gradient="∇",
     mean="E",
     inner=("⟨", ", ", "⟩"),
@@ -61,7 +70,7 @@ TEXT = Vocabulary(
 )
 LATEX = Vocabulary(
     param=lambda name: symbol(name).latex,
-    name=lambda name: name.replace("_star", r"_\star"),
+    name=_latex_name,
     rational=lambda q: (
         (str(q), ATOMIC)
         if q.denominator == 1
@@ -78,6 +87,18 @@ LATEX = Vocabulary(
     brackets=(r"\left(", r"\right)"),
     space=r"\,",
 )
+
+
+def raised(base: T.Scalar, text: str) -> bool:
+    """Whether a base has an exponent of its own, so that a power of it needs brackets."""
+    match base:
+        case T.Power() | T.Quotient():
+            return True
+        case T.Inner(left, right):
+            return left == right
+        case T.Const():
+            return not text.isdecimal()
+    return "^" in text or text[-1] in "⁰¹²³⁴⁵⁶⁷⁸⁹⁺"
 
 
 class Printer:
@@ -115,11 +136,10 @@ class Printer:
                     self.wrap(self.scalar(top), MULTIPLICATIVE),
                     self.wrap(self.scalar(bottom), ATOMIC),
                 )
-            case T.Power(T.Power() | T.Quotient() as base, exponent):
-                text = self.wrap((self.scalar(base)[0], ADDITIVE), ATOMIC)
-                return v.power(text, self.exponent(exponent)), ATOMIC
             case T.Power(base, exponent):
-                return v.power(self.wrap(self.scalar(base), ATOMIC), self.exponent(exponent)), 2
+                text, level = self.scalar(base)
+                level = ADDITIVE if raised(base, text) else level
+                return v.power(self.wrap((text, level), ATOMIC), self.exponent(exponent)), ATOMIC
             case T.Value(function, point):
                 return f"{self.function(function)}{self.argument(point)}", ATOMIC
             case T.Inner(left, right) if left == right:
@@ -150,7 +170,7 @@ class Printer:
             return str(exponent)
         if not exponent.symbolic:
             return str(exponent.shift)
-        return f"t + {exponent.shift}" if exponent.shift else "t"
+        return f"t+{exponent.shift}" if exponent.shift else "t"
 
     def signed(self, tree: T.Scalar | T.Vector) -> tuple[int, str, int]:
         """A term as sign, text and binding: rational factors are collected in front."""
@@ -161,7 +181,7 @@ class Printer:
         if len(pieces) == 1:
             return sign, *pieces[0]
         first, *rest = pieces
-        joined = self.wrap(first, MULTIPLICATIVE)
+        joined = first[0] if abs(rational) != 1 else self.wrap(first, ATOMIC)
         for piece in rest:
             text = self.wrap(piece, ATOMIC)
             joined += self.glue(joined, text) + text
@@ -190,6 +210,8 @@ class Printer:
         if self.v is LATEX:
             return self.v.space
         tight = len(right.split("(")[0]) <= 2 and "/" not in left and left[-1] not in "⟩|"
+        if (left[-1] + right[0]).isascii() and left[-1].isalpha() and right[0].isalpha():
+            return " "  # or it would read as one name of two letters
         return "" if tight and (right[0].isalpha() or right[0] == "(") and right[0] != "E" else " "
 
     def sum(self, terms: list[tuple[int, str, int]]) -> tuple[str, int]:
@@ -208,8 +230,11 @@ class Printer:
         return text, kept[0][2] if alone else ADDITIVE
 
     def function(self, item: T.Function | T.Operator) -> str:
-        """A function or operator, with its sample index."""
-        return self.v.subscript(item.name, "b") if item.sampled else item.name
+        """A function or operator, with its sample index, and a star if it is an adjoint."""
+        name = self.v.name(item.name)
+        name = self.v.subscript(name, "b") if item.sampled else name
+        transposed = isinstance(item, T.Operator) and item.transposed
+        return self.v.power(name, "*") if transposed else name
 
     def argument(self, point: T.Vector) -> str:
         """A bracketed argument."""

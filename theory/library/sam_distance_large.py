@@ -49,7 +49,7 @@ THEOREM = Theorem(
             "Let f(u) ≥ (μ/2)|u - x*|² with 0 < μ ≤ β.", "quadratic growth", "mu > 0", "mu <= beta"
         ),
         said(
-            "Let q = βρ and w = √(1 + q) with w ≤ q, that is q ≥ (1 + √5)/2.",
+            "Let q = βρ and ζ = √(1 + q) with ζ ≤ q, that is q ≥ (1 + √5)/2.",
             *("radius >= 0", "stretch > 0", "stretch", "golden"),
         ),
         said(
@@ -75,7 +75,7 @@ THEOREM = Theorem(
         Condition("long steps", step_size >= short.max_step_size),
         Condition("step range", step_size <= max_step_size),
         Condition("stretch > 0", w > ZERO),
-        Condition("stretch", (w**2).equals(1 + q), "w = √(1 + βρ)"),
+        Condition("stretch", (w**2).equals(1 + q), "ζ = √(1 + βρ)"),
         Condition("golden", w <= q, "βρ ≥ (1 + √5)/2, where w² = w + 1"),
     ),
     divisors=(known(beta), known(2 * beta), known(1 + 2 * q), below_two, known(w)),

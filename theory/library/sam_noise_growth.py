@@ -62,7 +62,7 @@ ALIGNED = with_growth(
             said(
                 "Put G_b = H_b + ρH_b² and G = E G_b, let H ⪰ 0 and ρ, ω ≥ 0, and let the noise be "
                 "aligned: E⟨(G_b - G)u, H(G_b - G)u⟩ ≥ ω|G|_F² ⟨u, Hu⟩ for all u, where the number "
-                "|G|_F is at least F(1 + ρF/√r) with F ≥ 0 and r > 0.",
+                "|G|_F is at least F(1 + ρF/√r) with F ≥ 0 and τ = √r > 0.",
                 *("H >= 0", "mean", "alignment", "radius >= 0", "alignment >= 0"),
                 *("frobenius >= 0", "root_rank > 0", "power means"),
             ),

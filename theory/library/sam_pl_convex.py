@@ -53,33 +53,33 @@ TURNED = Lemma(
 THEOREM = Theorem(
     id="sam-pl-convex",
     title=(
-        "SAM on convex samples contracts the loss at larger radii: up to 2s/((1 - s)β), s = √(μ/β)"
+        "SAM on convex samples contracts the loss at larger radii: up to 2θ/((1 - θ)β), θ² = μ/β"
     ),
     title_says=("convex samples", "PL", "rate", "the largest radius"),
     statement=(
         published.SETTING_IN_WORDS,
         said(
-            "Let all f_b be convex, 0 < μ ≤ L in convention PL-half, s = √(μ/β) < 1, σ = βρ/(2 "
+            "Let all f_b be convex, 0 < μ ≤ L in convention PL-half, θ = √(μ/β) < 1, σ = βρ/(2 "
             "+ βρ) and t = (1 + βρ/2)Lη.",
             *("convex samples", "PL", "mu > 0", "PL <= L", "root > 0", "root squared", "root < 1"),
         ),
         said(
             "Unnormalised stochastic SAM with the same sample in both gradients, σ ≤ √(μ/β), "
-            "that is ρ ≤ 2s/((1 - s)β), and 0 ≤ η ≤ 2μ/(βL(1 + βρ/2)) satisfies E f(x⁺) ≤ (1 - "
+            "that is ρ ≤ 2θ/((1 - θ)β), and 0 ≤ η ≤ 2μ/(βL(1 + βρ/2)) satisfies E f(x⁺) ≤ (1 - "
             "μ/L + (β/L)(w + σt)²) f(x), where w > 0 and βw² = μ(1 - 2t) + βt², and the "
             "corresponding linear rate.",
             *("algorithm", "radius >= 0", "radius range", "the largest radius", "step >= 0"),
             *("step range", "width > 0", "width", "one step", "rate"),
         ),
         said(
-            "The best step size is (μ/(βL))(1 - σκ/c)/(1 + βρ/2) ≥ 0, with κ = √(β/μ - 1) "
-            "and c = √(1 - σ²); its factor is 1 - (μ²/(βL))(c - σκ)².",
+            "The best step size is (μ/(βL))(1 - σκ/φ)/(1 + βρ/2) ≥ 0, with κ = √(β/μ - 1) "
+            "and φ = √(1 - σ²); its factor is 1 - (μ²/(βL))(φ - σκ)².",
             *("cotangent >= 0", "cotangent", "cosine > 0", "cosine", "the best step size"),
             *("the best width", "the best factor", "the best step size is non-negative"),
         ),
         said(
-            "That is 1 - (μ/L)(sc - sκσ)² with (sκ)² = 1 - s²: for the angles arcsin s, with "
-            "cosine sκ, and arcsin σ, with cosine c, it is "
+            "That is 1 - (μ/L)(θφ - θκσ)² with (θκ)² = 1 - θ²: for the angles arcsin θ, with "
+            "cosine θκ, and arcsin σ, with cosine φ, it is "
             "1 - (μ/L) sin²(arcsin √(μ/β) - arcsin σ).",
             *("cosine", *angles.SINE),
         ),

@@ -142,11 +142,11 @@ THEOREM = Theorem(
     statement=(
         published.SETTING_IN_WORDS,
         said(
-            "Let μ > 0 be in convention PL-half, s = √(μ/β) and μ ≤ L ≤ β.",
+            "Let μ > 0 be in convention PL-half, θ = √(μ/β) and μ ≤ L ≤ β.",
             *("PL", "mu > 0", "root > 0", "root squared", "PL <= L", "L <= beta"),
         ),
         said(
-            "Unnormalised stochastic SAM with the same sample in both gradients, radius ρ ≤ s/β"
+            "Unnormalised stochastic SAM with the same sample in both gradients, radius ρ ≤ θ/β"
             " and step size 0 ≤ η ≤ μ/(βL) satisfies E f(x⁺) ≤ (1 - 2η(μ - βρ√(μβ)) + βLη²) "
             "f(x) and the corresponding linear rate.",
             *("algorithm", "radius >= 0", "radius range", "step >= 0", "step range", "one step"),

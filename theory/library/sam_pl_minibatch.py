@@ -60,8 +60,8 @@ THEOREM = Theorem(
             *("width", "one step", "rate"),
         ),
         said(
-            "The best step size is (μ/(sL))(1 - βρκ/c) ≥ 0, with κ = √(s/μ - 1) and c = √(1 - "
-            "β²ρ²); its factor is 1 - (μ²/(sL))(c - βρκ)².",
+            "The best step size is (μ/(sL))(1 - βρκ/φ) ≥ 0, with κ = √(s/μ - 1) and φ = √(1 - "
+            "β²ρ²); its factor is 1 - (μ²/(sL))(φ - βρκ)².",
             *("cotangent >= 0", "cotangent", "cosine > 0", "cosine", "the best step size"),
             *("the best width", "the best factor", "the best step size is non-negative"),
         ),

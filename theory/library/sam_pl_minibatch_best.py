@@ -114,13 +114,13 @@ THEOREM = Theorem(
         batch.SAMPLING,
         said(
             "Let every f_b be β-smooth, 0 < p ≤ 1, μ ≤ L, s = pβ + (1 - p)μ, κ = √(s/μ - 1) and"
-            " c = √(1 - β²ρ²) > 0.",
+            " φ = √(1 - β²ρ²) > 0.",
             *("smooth samples", "p > 0", "p <= 1", "PL <= L", "cotangent >= 0", "cotangent"),
             *("cosine > 0", "cosine"),
         ),
         said(
             "Unnormalised SAM with the same batch in both gradients, sβ²ρ² ≤ μ, κ > 0 and step "
-            "size (μ/(sL))(1 - βρκ/c) satisfies E f(x⁺) ≤ (1 - (μ²/(sL))(c - βρκ)²) f(x) and "
+            "size (μ/(sL))(1 - βρκ/φ) satisfies E f(x⁺) ≤ (1 - (μ²/(sL))(φ - βρκ)²) f(x) and "
             "the corresponding linear rate.",
             *("algorithm", "radius >= 0", "radius range", "width > 0", "best width", "step size"),
             *("one step, best step size", "rate"),

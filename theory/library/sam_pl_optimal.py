@@ -19,7 +19,7 @@ max_radius = s / beta
 max_step_size = 2 * mu / (beta * L)
 RANGE = Condition("radius range", beta * q**2 <= mu, "βρ ≤ √(μ/β)")
 ROOT = Condition("root > 0", s > ZERO)
-ROOT_SQUARED = Condition("root squared", mu.equals(s**2 * beta), "root = √(μ/β)")
+ROOT_SQUARED = Condition("root squared", mu.equals(s**2 * beta), "θ = √(μ/β)")
 on_root = Fact("root squared")
 
 method = angles.Angles(
@@ -49,11 +49,11 @@ THEOREM = Theorem(
     statement=(
         published.SETTING_IN_WORDS,
         said(
-            "Let 0 < μ ≤ L in convention PL-half and s = √(μ/β).",
+            "Let 0 < μ ≤ L in convention PL-half and θ = √(μ/β).",
             *("PL", "mu > 0", "PL <= L", "root > 0", "root squared"),
         ),
         said(
-            "Unnormalised stochastic SAM with the same sample in both gradients, βρ ≤ s, that "
+            "Unnormalised stochastic SAM with the same sample in both gradients, βρ ≤ θ, that "
             "is ρ ≤ √(μ/β)/β, and 0 ≤ η ≤ 2μ/(βL) satisfies E f(x⁺) ≤ (1 - μ/L + (β/L)(w + "
             "βρLη)²) f(x), where w > 0 and βw² = μ(1 - 2Lη) + β(Lη)², and the corresponding "
             "linear rate.",
@@ -61,14 +61,14 @@ THEOREM = Theorem(
             *("step range", "width > 0", "width", "one step", "rate"),
         ),
         said(
-            "The best step size is (μ/(βL))(1 - βρκ/c) ≥ 0, with κ = √(β/μ - 1) and c = √(1 - "
-            "β²ρ²); its factor is 1 - (μ²/(βL))(c - βρκ)².",
+            "The best step size is (μ/(βL))(1 - βρκ/φ) ≥ 0, with κ = √(β/μ - 1) and φ = √(1 - "
+            "β²ρ²); its factor is 1 - (μ²/(βL))(φ - βρκ)².",
             *("cotangent >= 0", "cotangent", "cosine > 0", "cosine", "the best step size"),
             *("the best width", "the best factor", "the best step size is non-negative"),
         ),
         said(
-            "That is 1 - (μ/L)(sc - sκβρ)² with (sκ)² = 1 - s²: for the angles arcsin s, with "
-            "cosine sκ, and arcsin βρ, with cosine c, it is 1 - (μ/L) sin²(arcsin √(μ/β) - "
+            "That is 1 - (μ/L)(θφ - θκβρ)² with (θκ)² = 1 - θ²: for the angles arcsin θ, with "
+            "cosine θκ, and arcsin βρ, with cosine φ, it is 1 - (μ/L) sin²(arcsin √(μ/β) - "
             "arcsin βρ).",
             *("sine of the difference", "cosine of the first angle", "cosine"),
         ),
@@ -143,7 +143,7 @@ COMPARISON = Theorem(
     title_says=("at most the improved factor", "at most the published factor"),
     statement=(
         said(
-            "Let β, L > 0, s = √(μ/β), 0 ≤ ρ ≤ s/β and 0 ≤ η ≤ μ/(βL), as in sam-pl-linear-"
+            "Let β, L > 0, θ = √(μ/β), 0 ≤ ρ ≤ θ/β and 0 ≤ η ≤ μ/(βL), as in sam-pl-linear-"
             "improved, and let βw² = μ(1 - 2Lη) + β(Lη)².",
             *("beta > 0", "L > 0", "step >= 0", "step range", "radius >= 0", "radius range"),
             *("width", "root > 0", "root squared"),

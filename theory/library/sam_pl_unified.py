@@ -94,7 +94,7 @@ THEOREM = with_rate(
             said(
                 "At A = β, γ = C = 0, which is interpolation, the factor is 1 - η(μ - βq²) + "
                 "2βLη²(1 + q²); at every η it is above that of sam-pl-linear-improved, where √(μ/β)"
-                " is a root s with μ = s²β.",
+                " is the number θ with μ = θ²β.",
                 *("decrement under interpolation", "above the improved factor", "root squared"),
             ),
         ),
@@ -125,7 +125,7 @@ THEOREM = with_rate(
             pl.BETA_POSITIVE,
             pl.L_POSITIVE,
             Condition("mu > 0", mu > ZERO),
-            Condition("root squared", mu.equals(root**2 * beta), "root = √(μ/β)"),
+            Condition("root squared", mu.equals(root**2 * beta), "θ = √(μ/β)"),
             Condition("step > 0", step_size > ZERO),
             Condition("residual >= 0", A >= ZERO),
             Condition("growth >= 0", B >= ZERO),

@@ -41,7 +41,7 @@ def test_a_time_before_the_start():
     theorem = make(
         Along(Inner(y, x), Time()).equals(0), certificate, stops, dynamics=Dynamics(GD, H, x_0)
     )
-    refused(theorem, "a time before the start")
+    refused(theorem, "-1 is not an exponent or time")
     stop = AlongOf(Instance("stops", "at", (x,)), Time())
     later = add(minus(Tower(Inner(y, x), Time())), minus(stop))
     claim = Along(Inner(y, x), Time(shift=1)).equals(0)
