@@ -24,6 +24,7 @@ TRUSTED = (
     "theory/statements.py",
     "theory/wellformed.py",
     "theory/instances.py",
+    "theory/reals.py",
 )
 
 
@@ -69,7 +70,7 @@ def test_the_kernel_can_be_read_in_one_sitting():
 
 
 def test_the_trusted_base_stays_small():
-    assert sum(code_lines(ROOT / name) for name in TRUSTED) <= 1380
+    assert sum(code_lines(ROOT / name) for name in TRUSTED) <= 1580
 
 
 def test_the_kernel_imports_nothing_untrusted():
