@@ -7,10 +7,12 @@ they might do so nowhere else, so the verdict says it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import chain
 
 from theory.expressions import terms as T
-from theory.instances import Instance, read
+from theory.expressions.budget import limited
+from theory.instances import Instance, Polynomial, read
 from theory.notation import symbol
 from theory.statements import Condition, Hypothesis, Theorem
 
@@ -28,8 +30,8 @@ def degenerate(theorem: Theorem) -> tuple[str, ...]:
     if theorem.witness is None or not theorem.hypotheses:
         return ()
     try:
-        instance = read(theorem.witness)
-        return tuple(dict.fromkeys(_found(theorem, instance)))
+        with limited():
+            return tuple(dict.fromkeys(_found(theorem, read(theorem.witness))))
     except UNUSABLE:
         return ()  # it is no witness, and the kernel says why
 
@@ -55,7 +57,8 @@ def _found(theorem: Theorem, instance: Instance) -> Iterator[str]:
         if not value and T.Param(name) in tree:
             yield f"{symbol(name).text} = 0"
     for node in dict.fromkeys(n for n in tree if isinstance(n, T.Function | T.Operator)):
-        yield from _trivial(node, instance)
+        with suppress(KeyError):  # only the conclusion has it
+            yield from _trivial(node, instance)
     given = {point for h in theorem.hypotheses for point in _given(h)}
     at = [n for n in tree if isinstance(n, T.Value | T.Gradient)]
     for name, coordinates in instance.vectors.items():
@@ -65,12 +68,13 @@ def _found(theorem: Theorem, instance: Instance) -> Iterator[str]:
         if not functions and not any(coordinates):
             yield f"{name} = 0"
         for function in functions:
-            slopes = (
-                instance.vector(T.Gradient(function, T.Named(name)), b)
-                for b in range(instance.samples)
-            )
-            if not any(any(slope) for slope in slopes):
-                yield f"∇{_named(function)}({name}) = 0"
+            with suppress(KeyError):
+                if not any(map(any, _slopes(T.Gradient(function, T.Named(name)), instance))):
+                    yield f"∇{_named(function)}({name}) = 0"
+
+
+def _slopes(gradient: T.Gradient, instance: Instance) -> Iterator[list[Polynomial]]:
+    return (instance.vector(gradient, b) for b in range(instance.samples))
 
 
 def _statement(theorem: Theorem) -> list[object]:
@@ -86,15 +90,16 @@ def _trivial(node: T.Function | T.Operator, instance: Instance) -> Iterator[str]
     if isinstance(node, T.Function):
         quadratics = (instance.quadratic(node, b) for b in samples)
         data = [[*chain.from_iterable(a), *c, level] for a, c, level in quadratics]
-        constant = not any(any(numbers[:-1]) for numbers in data)
+        size = len(data[0]) - 1  # a constant moves no gradient
+        constant = not any(any(numbers[:size]) for numbers in data)
     else:
         data = [list(chain.from_iterable(instance.matrix(node, b))) for b in samples]
-        constant = False
+        size, constant = len(data[0]), False
     if not any(any(numbers) for numbers in data):
         yield f"{_named(node)} = 0"
     elif constant:
         yield f"{_named(node)} is constant"
-    elif node.sampled and all(numbers == data[0] for numbers in data):
+    elif node.sampled and all(numbers[:size] == data[0][:size] for numbers in data):
         yield f"every {_named(node)} is the same: no noise"
 
 

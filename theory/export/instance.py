@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 from theory.degeneracy import degenerate
+from theory.expressions.budget import limited
 from theory.expressions.printing import LATEX, TEXT
-from theory.expressions.terms import Const, Param, Power, Product, Relation, Scalar, Sum
+from theory.expressions.terms import (
+    Const,
+    Function,
+    Operator,
+    Param,
+    Power,
+    Product,
+    Relation,
+    Scalar,
+    Sum,
+    nodes,
+)
 from theory.instances import unmet
 from theory.notation import Symbol, symbol
 from theory.statements import (
@@ -26,7 +39,7 @@ Value = Number | Row | Matrix
 ROOT = Param("s")
 SAMPLES = "the samples b are equally likely; what has no matrix of its own has A_b"
 INSTANCE = f"Instance ({SAMPLES})"
-WITNESS = f"Witness: in this instance all hypotheses hold together ({SAMPLES})"
+WITNESS = f"Witness ({SAMPLES})"
 
 
 def symbols(instance: Witness, written: Callable[[Symbol], str]) -> Iterator[tuple[str, Value]]:
@@ -93,12 +106,26 @@ def defining(root: Root) -> tuple[Relation, Relation, Relation]:
     )
 
 
-def shortcomings(theorem: Theorem) -> str:
-    """Why the theorem's witness is none, or is degenerate, in words; empty if it is neither."""
-    if missing := unmet(theorem):
+def told(theorem: Theorem, instance: Witness) -> Witness:
+    """The instance without the matrices A_b, if every function and operator has its own."""
+    own = {name for name, _ in (*instance.operators, *instance.functions)}
+    tree = (theorem.hypotheses, theorem.proof, theorem.dynamics)
+    used = {node.name for node in nodes(tree) if isinstance(node, Function | Operator)}
+    return instance if used - own else replace(instance, curvatures=())
+
+
+def judged(theorem: Theorem) -> str:
+    """What the theorem's witness shows: nothing, little, or that its hypotheses hold together."""
+    try:
+        with limited():
+            missing = unmet(theorem)
+    except OverflowError as problem:
+        missing = str(problem)
+    if missing:
         return f"It is none: {missing}."
     found = ", ".join(degenerate(theorem))
-    return f"Degenerate: {found}. The hypotheses might hold nowhere else." if found else ""
+    said = "All hypotheses hold together in it"
+    return f"{said}, but it is degenerate: {found}." if found else f"{said}."
 
 
 def untrue(failure: Failure) -> Relation:

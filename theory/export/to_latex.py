@@ -11,8 +11,9 @@ from theory.export.instance import (
     Value,
     defining,
     expression,
-    shortcomings,
+    judged,
     symbols,
+    told,
     untrue,
 )
 from theory.export.to_text import cited
@@ -121,8 +122,12 @@ def _witness(theorem: Theorem) -> list[str]:
     """The numbers with which the hypotheses hold together, and what is trivial about them."""
     if theorem.witness is None or theorem.refutation is not None:
         return []
-    lines = [r"\subsection*{Witness}", prose(f"{WITNESS}:"), _instance(theorem.witness)]
-    return [*lines, prose(shortcomings(theorem))]
+    lines = [
+        r"\subsection*{Witness}",
+        prose(f"{WITNESS}:"),
+        _instance(told(theorem, theorem.witness)),
+    ]
+    return [*lines, prose(judged(theorem))]
 
 
 def _instance(instance: Witness) -> str:

@@ -11,8 +11,9 @@ from theory.export.instance import (
     Value,
     defining,
     expression,
-    shortcomings,
+    judged,
     symbols,
+    told,
     untrue,
 )
 from theory.export.verdicts import headline, is_proof, steps
@@ -111,8 +112,8 @@ def _witness(theorem: Theorem) -> list[str]:
     """The numbers with which the hypotheses hold together, and what is trivial about them."""
     if theorem.witness is None or theorem.refutation is not None:
         return []
-    note = shortcomings(theorem)
-    return ["", WITNESS, *_instance(theorem.witness), *([f"   {note}"] if note else [])]
+    shown = _instance(told(theorem, theorem.witness))
+    return ["", WITNESS, *shown, f"   {judged(theorem)}"]
 
 
 def _instance(instance: Witness) -> list[str]:

@@ -14,6 +14,7 @@ from theory.building import UNPROVED
 from theory.certificates import Square
 from theory.export.to_json import decode, encode
 from theory.expressions.terms import Gradient, Inner, Mean, Named, Operator, Value, norm2
+from theory.ground import NoRefutation, statements
 from theory.instances import is_nonnegative
 from theory.search.refutation import refute
 from theory.statements import Algebraic, Assumption, Condition, Quadratic, Root, Rule, Status
@@ -275,6 +276,9 @@ def test_a_refutation_with_an_irrational_number():
     report = refuting(2 * p <= 2, with_s(positive_root(2)), P_POSITIVE)
     assert report.status is Status.REFUTED and "2 s <= 2 is false" in report.reason
     assert refuting(p**2 <= 2, with_s(positive_root(2)), P_POSITIVE).status is Status.UNDECIDED
+    theorem = make(2 * p <= 2, UNPROVED, P_POSITIVE)
+    with pytest.raises(NoRefutation, match="not all of its numbers are rational"):
+        statements(dataclasses.replace(theorem, refutation=with_s(positive_root(2))))
 
 
 @pytest.mark.parametrize(
