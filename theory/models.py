@@ -92,7 +92,7 @@ class Model:
                 at = self.vector(point)
                 matrices, slopes, levels = self._quadratics(function)
                 inside = _image(matrices, at) / 2 + slopes
-                return np.asarray((at * inside).sum(-1) + levels)
+                return np.asarray(levels + (at * inside).sum(-1))
             case T.Mean(argument):
                 inside = self.scalar(argument)
                 return inside if inside.ndim == 0 else np.asarray(inside.sum(0) / len(inside))

@@ -129,12 +129,14 @@ def value(number: Number, root: Root | None) -> Exact:
     """The number that a witness writes, where s is the root that it declares.
 
     Raises:
-        IllFormed: if it declares none.
+        IllFormed: if it declares none, or the number is longer than it need be.
     """
     if not isinstance(number, Algebraic):
         return Fraction(number)
     if root is None:
         raise IllFormed("the witness writes a number in a root s that it does not declare")
+    if len(number.coefficients) > MAX_DEGREE:
+        raise IllFormed(f"the witness writes a number with more than {MAX_DEGREE} powers of s")
     return Real(_remainder(number.coefficients, _trimmed(root.polynomial)), root)
 
 
@@ -144,8 +146,8 @@ def check(root: Root) -> None:
     Raises:
         IllFormed: with the reason.
     """
-    polynomial, ends = _trimmed(root.polynomial), (root.low, root.high)
-    if not 1 < len(polynomial) <= MAX_DEGREE + 1 or len(root.polynomial) > MAX_DEGREE + 1:
+    polynomial, ends = _trimmed(root.polynomial[: MAX_DEGREE + 1]), (root.low, root.high)
+    if len(polynomial) < 2 or len(root.polynomial) > MAX_DEGREE + 1:
         raise IllFormed(f"the root s needs a polynomial of degree 1 to {MAX_DEGREE}")
     if root.low >= root.high or any(_at(polynomial, end) == 0 for end in ends):
         raise IllFormed("the root s needs an open interval, with no root at its ends")

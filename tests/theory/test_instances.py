@@ -31,9 +31,10 @@ from theory.instances import (
     variable,
 )
 from theory.models import of_witness, rational
+from theory.reals import Real, value
 from theory.soundness.refuting import pool
 from theory.statements import Assumption, Rule
-from theory.witnesses import of_model, quadratic, witness
+from theory.witnesses import algebraic, of_model, positive_root, quadratic, witness
 
 u, X, Y = Named("u"), Named("x"), Named("y")
 J, J_b = Operator("J"), Operator("J", sampled=True)
@@ -81,6 +82,35 @@ def test_both_evaluations_agree_where_every_symbol_has_numbers_of_its_own(seed):
         if rng.integers(2):
             tree = substitute(tree, old, letters[rng.integers(4)])
     same(instance, own, tree)
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_both_evaluations_agree_on_numbers_that_are_not_rational(seed):
+    """Every number of the model times √2 or plus √2; and the values are those of floats."""
+    rng = np.random.default_rng(seed)
+    rough = with_own(rng, random_model(rng))
+    s, root = value(algebraic(0, 1), positive_root(2)), 2**0.5
+
+    def moved(model, times):
+        a, c, levels = model.functions["f"]
+        return replace(
+            model,
+            parameters={name: q * times for name, q in model.parameters.items()},
+            vectors={name: v + times for name, v in model.vectors.items()},
+            functions={"f": (a * times, c + times, levels)},
+            operators={name: m * times for name, m in model.operators.items()},
+        )
+
+    model, floats = moved(rough, s), moved(rough, root)
+    assert of_witness(of_model(model)).parameters == model.parameters
+    tree = random_scalar(rng, 2)
+    same(read(of_model(model)), model, tree)
+    exact = np.broadcast_to(model.scalar(tree), (3,))
+    for number, near in zip(exact, np.broadcast_to(floats.scalar(tree), (3,)), strict=True):
+        parts = number.coefficients if isinstance(number, Real) else (number,)
+        terms = [float(c) * root**i for i, c in enumerate(parts)]
+        size = 1e3 + sum(map(abs, terms))  # some hundred operations on numbers of this size
+        assert float(near) == pytest.approx(sum(terms), abs=1e-12 * size, rel=1e-9)
 
 
 def test_an_operator_a_gradient_and_a_mean_by_hand():
