@@ -17,6 +17,7 @@ from rich.table import Table
 from theory import checkers, registry
 from theory.checkers import SKIPPED, Verdict, examine
 from theory.commandline import Parser, ended, processes, program
+from theory.degeneracy import mark, remarks
 from theory.export.coq_theorem import document
 from theory.export.to_coq import comment
 from theory.export.to_latex import typeset
@@ -152,7 +153,11 @@ def table(verdicts: Sequence[Verdict]) -> Table:
         ]
         accepted = sum(step.accepted for step in v.report.steps)
         steps = f"{accepted}/{len(v.theorem.proof)}" if v.theorem.refutation is None else ""
-        name = escape(v.theorem.id) + (f"\n[dim]in[/] {escape(v.file)}" if v.file else "")
+        name = (
+            escape(v.theorem.id)
+            + mark(v.theorem)
+            + (f"\n[dim]in[/] {escape(v.file)}" if v.file else "")
+        )
         result.add_row(name, escape(v.theorem.title), steps, *opinions)
     return result
 
@@ -193,6 +198,8 @@ def run_check(arguments: argparse.Namespace, out: Console) -> int:
     else:
         out.print(table(verdicts))
         out.print(summary(verdicts), markup=False)
+        for line in remarks(theorems):
+            out.print(line, markup=False)
     return 0 if all(v.as_recorded for v in verdicts) else 1
 
 
