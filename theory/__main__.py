@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -152,7 +153,9 @@ def table(verdicts: Sequence[Verdict]) -> Table:
         ]
         accepted = sum(step.accepted for step in v.report.steps)
         steps = f"{accepted}/{len(v.theorem.proof)}" if v.theorem.refutation is None else ""
-        name = escape(v.theorem.id) + (f"\n[dim]in[/] {escape(v.file)}" if v.file else "")
+        name = escape(v.theorem.id)
+        if v.file:
+            name += f"\n[dim]in[/] {escape(Path(v.file).name)}"
         result.add_row(name, escape(v.theorem.title), steps, *opinions)
     return result
 

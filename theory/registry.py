@@ -36,11 +36,11 @@ MAX_BYTES, MAX_MEMORY = 32_000_000, 8_000_000_000
 
 #: Runs this very toolkit, wherever the path of imports would find one.
 CHILD = """import sys, importlib.util as u
-spec = u.spec_from_file_location("theory", sys.argv[1])
+spec = u.spec_from_file_location("theory", sys.argv.pop(1))
 sys.modules["theory"] = u.module_from_spec(spec)
 spec.loader.exec_module(sys.modules["theory"])
 from theory import registry
-registry._child(*sys.argv[2:])"""
+registry._child(*sys.argv[1:])"""
 
 
 class BadTheoremFile(ValueError):
