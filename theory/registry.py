@@ -127,6 +127,8 @@ def load_file(path: str | Path, timeout: float | None = None) -> tuple[Theorem, 
         code = _run(Path(path).resolve(), answer.fileno(), complaints, limit)
         if code is None:
             raise BadTheoremFile(f"{path}: not read after {limit:g} s")
+        if code < 0:
+            raise BadTheoremFile(f"{path}: it was ended by the signal {-code}")
         if code != 0:
             raise BadTheoremFile(f"{path}: {_last_line(complaints)}")
         answer.seek(0)
