@@ -123,6 +123,7 @@ def load_file(path: str | Path, timeout: float | None = None) -> tuple[Theorem, 
         there = "a folder, give a file" if Path(path).is_dir() else "no such file"
         raise BadTheoremFile(f"{path}: {there}")
     checkers.fix()
+    load()  # now, for the same reason: ids are compared with the library's below
     with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as complaints:
         code = _run(Path(path).resolve(), answer.fileno(), complaints, limit)
         if code is None:
