@@ -237,7 +237,7 @@ def test_explain_says_why_there_is_no_file(tmp_path, capsys):
     file.write_text(
         "import dataclasses, theory\n"
         "good = theory.get('pl-half-to-bare')\n"
-        "THEOREM = dataclasses.replace(good, hypotheses=())\n"
+        "THEOREM = dataclasses.replace(good, id='mine', hypotheses=())\n"
     )
     assert main(["explain", str(file), "--coq"]) == 2
     assert "there is no assumption 'PL'" in capsys.readouterr().err
