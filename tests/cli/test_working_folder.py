@@ -6,6 +6,7 @@ import os
 import py_compile
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -189,3 +190,22 @@ def test_a_checkout_that_is_not_installed_comes_after_the_library(monkeypatch):
         monkeypatch.setattr(sys, "path", [first, *library])
         _entry.leave_working_folder()
         assert sys.path == left
+
+
+def test_z3_loads_the_library_that_it_came_with(tmp_path):
+    """By itself z3 takes one from the working folder before its own."""
+    z3 = pytest.importorskip("z3")
+    for own in Path(z3.__file__).parent.glob("lib/libz3.*"):
+        (tmp_path / own.name).symlink_to(own)
+    assert any(tmp_path.iterdir())
+    script = (
+        "import ctypes; from theory import checkers; load, seen = ctypes.CDLL, []\n"
+        "ctypes.CDLL = lambda name, *more: seen.append(name) or load(name, *more)\n"
+        "{}import z3; print(seen[-1])"
+    )
+    for before, taken in (("", tmp_path), ("checkers.fix(); ", Path(z3.__file__).parent)):
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", script.format(before)],
+            cwd=tmp_path, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert Path(done.stdout.strip()).is_relative_to(taken)
