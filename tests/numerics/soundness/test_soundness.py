@@ -149,7 +149,7 @@ def leave_a_gradient(model, inputs):
 
 
 def move(model, inputs):
-    next(model.parameters()).data.reshape(-1)[0] += 1e-12
+    next(model.parameters()).data.reshape(-1)[0] *= 1 + 1e-6
 
 
 def change_the_inputs(model, inputs):
