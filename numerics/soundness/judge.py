@@ -352,8 +352,10 @@ def _ordinary_use(control: Draw) -> tuple[str, set[str]]:
         warnings.simplefilter("always")
         try:
             outputs = model(x.to(kept) if x.is_floating_point() else x)
-            if not isinstance(control.criterion.plain, type(library.CROSS_ENTROPY)):
-                control.criterion.loss(outputs, control.criterion.targets).sum().backward()
+            targets = control.criterion.targets
+            if isinstance(control.criterion.plain, type(library.CROSS_ENTROPY)):
+                targets = targets.long()  # labels of every kind are the library's own affair
+            control.criterion.loss(outputs, targets).sum().backward()
         except Exception as problem:
             failure = f"{type(problem).__name__}: {' '.join(str(problem).split())}"[:60]
     return failure, {" ".join(str(warning.message).split()) for warning in heard}
