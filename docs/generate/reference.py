@@ -34,7 +34,9 @@ TASKS = {
         "theory.export", "theory.obligations", "theory.problems", "theory.ground", "theory.models",
         "theory.ratios", "theory.witnesses", "theory.scenes", "theory.degeneracy",
     ),
-    "Measure Hessians and moments": ("numerics.hessians", "numerics.report"),
+    "Measure Hessians and moments": (
+        "numerics.hessians", "numerics.report", "numerics.soundness",
+    ),
     "Decide stability": ("numerics.stability",),
     "Bound the worst case": ("numerics.worst_case",),
     "Find counterexamples": ("numerics.counterexamples",),
