@@ -126,7 +126,7 @@ def _symbols(theorem: Theorem) -> Markup:
     if runs := algorithm(theorem, printer):
         name, step, start = runs
         lines.insert(0, tag("li", prose(f"{name}: "), symbol(step), ", from ", symbol(start)))
-    return folded("Symbols and conventions", tag("ul", *lines, class_="hypotheses"))
+    return folded("Symbols and conventions", tag("ul", *lines, class_="symbols"))
 
 
 def _hypotheses(verdict: Verdict) -> Iterator[Markup]:

@@ -163,7 +163,7 @@ def test_the_names_of_a_theorem_cannot_leave_their_comments():
     nasty = '*) Axiom cheat : False. (* " '
     hypothesis = Condition(nasty, p > ZERO)
     theorem = small(p > ZERO, Fact(nasty), hypothesis)
-    theorem = dataclasses.replace(theorem, id=nasty, title=nasty)
+    theorem = dataclasses.replace(theorem, title=nasty)
     text = document(theorem).text
     assert "cheat" in text and text.count("*)") == text.count("(*")
     accepted(theorem)

@@ -166,6 +166,20 @@ def of_quantities(theorem: Theorem) -> Iterator[Mutant]:
                 yield Mutant(changed, "quantity", f"quantity {quantity.name!r}", word)
 
 
+def of_symmetry(theorem: Theorem) -> Iterator[Mutant]:
+    """An operator that is symmetric in one place of what is said, and in all others is not.
+
+    They say the same to a model, whose operators have one matrix, and must all be refused.
+    """
+    said = ("hypotheses", "proof", "dynamics")
+    for path, node in places(tuple(getattr(theorem, name) for name in said)):
+        if isinstance(node, T.Operator):
+            changed = dataclasses.replace(node, symmetric=not node.symmetric, transposed=False)
+            first = said[path[0]] if isinstance(path[0], int) else ""
+            mutant = put(theorem, (first, *path[1:]), changed)
+            yield Mutant(mutant, "symmetry", f"{first} {node.name}", "symmetric")
+
+
 def of_theorem(theorem: Theorem) -> Iterator[Mutant]:
     """All mutants that say something else than the theorem does."""
     for mutant in (*of_claims(theorem), *of_hypotheses(theorem), *of_quantities(theorem)):

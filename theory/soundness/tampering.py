@@ -102,6 +102,10 @@ def tamperings(
             yield "step only", step
         case T.Named():
             yield from (("another vector", T.Named(name)) for name in ("x", "x_0", "u", "w"))
+        case T.Operator():
+            yield from changes(node)
+            if not node.symmetric:
+                yield "adjoint", node.adjoint
         case T.Param():
             yield "negated", -node
             yield "one percent up", Fraction(101, 100) * node

@@ -6,6 +6,7 @@ from fractions import Fraction
 import pytest
 from small import H, f, f_b, make, p, proved, q, refused, u, x, y
 
+import theory
 from theory.algorithms import GD, SamSpec
 from theory.building import add
 from theory.certificates import ZERO as NOTHING
@@ -27,6 +28,7 @@ from theory.expressions.terms import (
     scalar,
 )
 from theory.notation import SYMBOLS, step_size
+from theory.soundness import mutants, tampering
 from theory.statements import Assumption, Condition, Dynamics, Rule
 
 J, J_b = Operator("J"), Operator("J", sampled=True)
@@ -257,3 +259,20 @@ def test_latex_says_the_same():
     assert to_latex(Inner(u, J_b.adjoint(y))) == r"\langle u, {J_{b}}^{*} y\rangle"
     assert to_latex(Param("next_gradient_norm") ** 2) == r"{\left(g^+\right)}^{2}"
     assert to_latex(norm2(Named("v_10"))) == r"\lVert v_{10}\rVert^{2}"
+
+
+@pytest.mark.parametrize("name", ["sam-stability-expansion", "sam-stability-s2-sharp"])
+def test_no_operator_changes_its_symmetry_in_one_place(name):
+    theorem = theory.get(name)
+    found = list(mutants.of_symmetry(theorem))
+    assert found
+    for mutant in found[:: max(1, len(found) // 10)]:
+        refused(mutant.theorem, "are written alike")
+
+
+def test_an_adjoint_in_a_certificate_is_not_the_operator():
+    game = make(STEP.equals(norm2(x) + step_size**2 * norm2(J(x))), TWICE, SKEW)
+    other = Multiple(-step_size, Instance("skew", "at", (J.adjoint(x), x)))
+    refused(dataclasses.replace(game, proof=make(game.proof[0].claim, other).proof), "differ in")
+    words = {word for word, _ in tampering.tamperings(J, (), ())}
+    assert "adjoint" in words and "adjoint" not in {w for w, _ in tampering.tamperings(H, (), ())}
