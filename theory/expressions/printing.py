@@ -209,7 +209,7 @@ class Printer:
         """What stands between two factors."""
         if self.v is LATEX:
             return self.v.space
-        tight = len(right.split("(")[0]) <= 2 and "/" not in left and left[-1] not in "⟩|"
+        tight = len(right.split("(")[0]) <= 2 and "/" not in left and left[-1] not in "⟩|*"
         if (left[-1] + right[0]).isascii() and left[-1].isalpha() and right[0].isalpha():
             return " "  # or it would read as one name of two letters
         return "" if tight and (right[0].isalpha() or right[0] == "(") and right[0] != "E" else " "

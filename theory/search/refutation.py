@@ -61,6 +61,9 @@ def candidates(theorem: Theorem, seed: int) -> Iterator[Model]:
     } & vectors
     claims = [lemma.claim for lemma in theorem.proof if lemma.name in theorem.conclusion]
     scalar = all(about_parameters(claim) for claim in claims)
+    general = sorted(
+        {n.name for n in T.nodes(theorem) if isinstance(n, T.Operator) and not n.symmetric}
+    )
     ranges = _ranges(names, relations, claims, scalar, seed)
     for n, point in enumerate(ranges if scalar else itertools.cycle(ranges)):
         if scalar:
@@ -131,6 +134,21 @@ def _furnished(
     if chance.random() < 0.5:
         operators = {name: m - m.swapaxes(1, 2) for name, m in operators.items()}
     return replace(model, functions=data, operators=operators)
+
+
+def _general(
+    chance: random.Random, names: Sequence[str], dimension: int, samples: int
+) -> dict[str, Any]:
+    """Matrices for operators that need not be symmetric: skew ones, turns and any other."""
+    found = {}
+    for name in names:
+        drawn = np.empty((samples, dimension, dimension), dtype=object)
+        for sample, i, j in itertools.product(range(samples), range(dimension), range(dimension)):
+            drawn[sample, i, j] = Fraction(chance.randint(-2, 2))
+        if chance.random() < 0.5:
+            drawn = drawn - drawn.swapaxes(-1, -2)
+        found[name] = drawn
+    return found
 
 
 def _ranges(
