@@ -14,7 +14,6 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from numerics.checks import check_count
 from numerics.ensembles import Member, generator
@@ -31,19 +30,35 @@ Augmentation: TypeAlias = Callable[[Tensor, torch.Generator], Tensor]
 
 @contextmanager
 def frozen_statistics(model: nn.Module) -> Iterator[None]:
-    """Batch normalisation uses the batch's own statistics, and its running ones stay as they are.
+    """Every buffer ends as it began: running statistics, and the vectors of spectral norms.
 
-    Restored at the end, also when something raises.
+    Restored at the end, also when something raises; run the backward pass inside.
     """
-    layers = [module for module in model.modules() if isinstance(module, _BatchNorm)]
-    before = [(layer, layer.track_running_stats) for layer in layers]
+    before = [
+        (module, name, buffer, buffer.clone())
+        for module in model.modules()
+        for name, buffer in module._buffers.items()
+        if buffer is not None
+    ]
     try:
-        for layer in layers:
-            layer.track_running_stats = False
         yield
     finally:
-        for layer, tracked in before:
-            layer.track_running_stats = tracked
+        with torch.no_grad():
+            for module, name, buffer, value in before:
+                buffer.copy_(value)
+                module._buffers[name] = buffer
+
+
+@contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Every module in evaluation mode; each gets its own mode back, also when something raises."""
+    before = [(module, module.training) for module in model.modules()]
+    try:
+        model.eval()
+        yield
+    finally:
+        for module, training in before:
+            module.training = training
 
 
 def sam_closure(
@@ -51,8 +66,9 @@ def sam_closure(
 ) -> Callable[[], Tensor]:
     """A closure for one step of `numerics.optimizers.SAM` on a model with batch normalisation.
 
-    Running statistics follow the first pass, at the parameters themselves; the second one, at the
-    perturbed parameters, leaves them alone.
+    Running statistics, and all other buffers, follow the first pass, at the parameters themselves;
+    the second one, at the perturbed parameters, leaves them alone.  It draws the random numbers of
+    the first once more: the same dropout masks, so that both gradients are of one function.
 
     Args:
         model: in training mode.
@@ -60,18 +76,25 @@ def sam_closure(
         inputs: of the batch.
         targets: of the batch.
     """
-    passes = 0
+    states: list[Tensor] = []
+    device = inputs.device
+    accelerators = [device] if device.type == "cuda" else []
 
-    def closure() -> Tensor:
-        nonlocal passes
-        passes += 1
-        if passes == 1:
-            value = loss(model(inputs), targets).mean()
-        else:
-            with frozen_statistics(model):
-                value = loss(model(inputs), targets).mean()
+    def run() -> Tensor:
+        value = loss(model(inputs), targets).mean()
         torch.autograd.backward(value)
         return value
+
+    def closure() -> Tensor:
+        if not states:
+            states.append(torch.get_rng_state())
+            states.extend(torch.cuda.get_rng_state(one) for one in accelerators)
+            return run()
+        with torch.random.fork_rng(accelerators), frozen_statistics(model):
+            torch.set_rng_state(states[0])
+            for one, state in zip(accelerators, states[1:], strict=True):
+                torch.cuda.set_rng_state(state, one)
+            return run()
 
     return closure
 
@@ -80,14 +103,12 @@ def sam_closure(
 def mean_score(
     model: nn.Module, score: Loss, inputs: Tensor, targets: Tensor, at_once: int = 1000
 ) -> float:
-    """The mean of a per-sample score, by the running statistics; the model's mode is restored."""
-    training = model.training
-    model.eval()
-    parts = [
-        score(model(x), y)
-        for x, y in zip(inputs.split(at_once), targets.split(at_once), strict=True)
-    ]
-    model.train(training)
+    """The mean of a per-sample score, by the running statistics; all modes are restored."""
+    with evaluation_mode(model):
+        parts = [
+            score(model(x), y)
+            for x, y in zip(inputs.split(at_once), targets.split(at_once), strict=True)
+        ]
     return float(torch.cat(parts).mean())
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -16,7 +17,8 @@ from rich.table import Table
 
 from theory import checkers, registry
 from theory.checkers import SKIPPED, Verdict, examine
-from theory.commandline import Parser, ended, processes, program
+from theory.commandline import Parser, ended, printable, processes, program
+from theory.degeneracy import mark, remarks
 from theory.export.coq_theorem import document
 from theory.export.to_coq import comment
 from theory.export.to_latex import typeset
@@ -31,6 +33,7 @@ COLOURS = {
     "undecided": "yellow",
     "error": "red",
 }
+SHORT = 40  # the longest id that is never broken
 NO_SANDBOX = """\
 A FILE.py is run to be read, in a process of its own but in no sandbox: it has
 your rights and can do whatever you can.  Give none that you would not run."""
@@ -124,7 +127,7 @@ def find(names: Sequence[str]) -> tuple[tuple[str, Theorem], ...]:
     found: list[tuple[str, Theorem]] = []
     for name in names or registry.load():
         if name.endswith(".py"):
-            found += [(name, theorem) for theorem in registry.load_file(name)]
+            found += [(printable(name), theorem) for theorem in registry.load_file(name)]
         else:
             found.append(("", registry.get(name)))
     return tuple(found)
@@ -141,9 +144,12 @@ def table(verdicts: Sequence[Verdict]) -> Table:
     result = Table(
         title="Proofs, checked in exact arithmetic", title_justify="left", box=SIMPLE_HEAD
     )
-    result.add_column("theorem", no_wrap=True)
-    for heading in ("statement", "steps", *names):
-        result.add_column(heading, overflow="fold")
+    short = all(len(v.theorem.id) <= SHORT for v in verdicts)
+    result.add_column("theorem", no_wrap=short, overflow="fold")
+    result.add_column("statement", overflow="fold")
+    result.add_column("steps", no_wrap=True)
+    for name in names:
+        result.add_column(name, overflow="fold", min_width=len(Status.UNDECIDED))
     for v in verdicts:
         opinions = [
             f"[{COLOURS.get(o.verdict, 'dim')}]{o.verdict}[/]"
@@ -152,7 +158,9 @@ def table(verdicts: Sequence[Verdict]) -> Table:
         ]
         accepted = sum(step.accepted for step in v.report.steps)
         steps = f"{accepted}/{len(v.theorem.proof)}" if v.theorem.refutation is None else ""
-        name = escape(v.theorem.id) + (f"\n[dim]in[/] {escape(v.file)}" if v.file else "")
+        name = escape(v.theorem.id) + mark(v.theorem)
+        if v.file:
+            name += f"\n[dim]in[/] {escape(Path(v.file).name)}"
         result.add_row(name, escape(v.theorem.title), steps, *opinions)
     return result
 
@@ -193,6 +201,8 @@ def run_check(arguments: argparse.Namespace, out: Console) -> int:
     else:
         out.print(table(verdicts))
         out.print(summary(verdicts), markup=False)
+        for line in remarks(theorems):
+            out.print(line, markup=False)
     return 0 if all(v.as_recorded for v in verdicts) else 1
 
 
@@ -247,7 +257,7 @@ def run_list(out: Console) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status: 0 as recorded, 1 differs, 2 bad input."""
     arguments = parser().parse_args(argv)
-    out = Console()
+    out = Console(emoji=False)
     commands = {
         "list": lambda: run_list(out),
         "check": lambda: run_check(arguments, out),

@@ -24,6 +24,7 @@ __all__ = [
     "Parser",
     "check_folder",
     "ended",
+    "printable",
     "processes",
     "program",
 ]
@@ -35,6 +36,11 @@ SHELLS = ("bash", "zsh", "tcsh")
 
 class LostProcess(ValueError):
     """A process of a pool was killed; the message says what to try."""
+
+
+def printable(text: str) -> str:
+    """The text with a question mark for every character that does not show, as in a file's name."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def program(command: str, module: str) -> str:
@@ -167,5 +173,5 @@ def ended(action: Callable[[], int], interrupted: str = "interrupted") -> int:
 
 def _refused(problem: object) -> int:
     """Say in one line what is wrong with the input."""
-    print("error:", " ".join(str(problem).split()), file=sys.stderr)
+    print("error:", printable(" ".join(str(problem).split())), file=sys.stderr)
     return BAD_INPUT

@@ -77,6 +77,8 @@ def statements(theorem: Theorem) -> tuple[Ground, ...]:
     """
     if theorem.refutation is None:
         raise NoRefutation("there is no refutation")
+    if theorem.refutation.root is not None:
+        raise NoRefutation("not all of its numbers are rational")
     try:
         conform(theorem, Theorem)
         with limited(), suppress(IllFormed):  # larger numbers are left alone

@@ -11,8 +11,8 @@ What is trusted, and nothing else:
 * this file: squares are non-negative; sums, products, powers and expectations of non-negative
   numbers are; reciprocals of positive ones are; induction; the tower rule; a case split at zero;
 * `Dynamics.step` and `SamSpec.step`, which say what one step of the algorithm is;
-* `instances`, and only for this: that the hypotheses hold together in the witness, and that in a
-  refutation besides that a conclusion fails.
+* `instances` with `reals`, and only for this: that the hypotheses hold together in the witness, and
+  that in a refutation besides that a conclusion fails.
 
 There is no float, no solver, no search and no simplification.  A step is accepted if its cone has
 the sign of the claim and *equals* the claim's slack as an element of the field of fractions.  Every

@@ -1,10 +1,11 @@
 r"""Concrete instances: finite samples of quadratics, on which any statement can be evaluated.
 
-A `Model` gives every symbol of a statement a value: parameters, vectors in $\mathbb Q^d$, and for
-each of $n$ equally likely samples a matrix $A_b$, with $f_b(x) = \tfrac12 x^{\mathsf T} A_b x$ and
-$H_b = A_b$ (the minimum is at the origin).  All entries are `fractions.Fraction` and the evaluation
-is exact: a model in which all hypotheses hold shows that they do not contradict each other, and one
-in which besides that a claim fails refutes the claim.  The kernel's own check of a witness is
+A `Model` gives every symbol of a statement a value: parameters, vectors in $\mathbb R^d$, and for
+each of $n$ equally likely samples a quadratic
+$\tfrac12 x^{\mathsf T} A_b x + c_b^{\mathsf T} x + a_b$ for every function and a matrix for every
+operator.  All entries are `fractions.Fraction` (or `reals.Real`) and the evaluation is exact: a
+model in which all hypotheses hold shows that they do not contradict each other, and one in which
+besides that a claim fails refutes the claim.  The kernel's own check of a witness is
 `theory.instances`, written without this module.
 """
 
@@ -15,12 +16,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from theory.expressions import terms as T
+from theory.reals import value
 from theory.statements import (
     ITERATE,
     Condition,
@@ -42,10 +45,11 @@ class Model:
         parameters: the parameters by name.
         vectors: the named vectors, each of shape (d,).
         curvatures: the matrices A_b, shape (n, d, d), symmetric; every function of the statement
-            is made of them, and every operator without a matrix of its own.
+            is made of them, and every operator, that has none of its own.
         time: the value of t.
         dynamics: what `Along` runs on, if it occurs.
-        operators: symmetric matrices, shape (d, d), for operators that no sample changes.
+        operators: matrices, shape (n, d, d), for operators of their own.
+        functions: A_b, c_b and a_b, shapes (n, d, d), (n, d) and (n,), for functions of their own.
     """
 
     parameters: Mapping[str, Any]
@@ -54,6 +58,7 @@ class Model:
     time: int = 0
     dynamics: Dynamics | None = None
     operators: Mapping[str, Array] = field(default_factory=dict)
+    functions: Mapping[str, tuple[Array, Array, Array]] = field(default_factory=dict)
 
     def scalar(self, tree: T.Scalar) -> Array:
         """The value of a scalar expression: shape (), or (n,) if it depends on the sample.
@@ -85,7 +90,9 @@ class Model:
                 return np.asarray((self.vector(left) * self.vector(right)).sum(-1))
             case T.Value(function, point):
                 at = self.vector(point)
-                return np.asarray((at * self._apply(function, at)).sum(-1) / 2)
+                matrices, slopes, levels = self._quadratics(function)
+                inside = _image(matrices, at) / 2 + slopes
+                return np.asarray(levels + (at * inside).sum(-1))
             case T.Mean(argument):
                 inside = self.scalar(argument)
                 return inside if inside.ndim == 0 else np.asarray(inside.sum(0) / len(inside))
@@ -99,9 +106,10 @@ class Model:
             case T.Named(name):
                 return self.vectors[name]
             case T.Gradient(function, point):
-                return self._apply(function, self.vector(point))
+                matrices, slopes, _ = self._quadratics(function)
+                return np.asarray(_image(matrices, self.vector(point)) + slopes)
             case T.Apply(operator, vector):
-                return self._apply(operator, self.vector(vector))
+                return _image(self._matrices(operator), self.vector(vector))
             case T.VectorSum(parts):
                 result = rational([0] * self.curvatures.shape[-1])
                 for part in parts:
@@ -158,15 +166,19 @@ class Model:
             return time
         return time.shift + (self.time if time.symbolic else 0)
 
-    def _apply(self, symbol: T.Function | T.Operator, vector: Array) -> Array:
-        matrices = self.curvatures
-        if not symbol.sampled:
-            matrices = matrices.sum(0) / len(matrices)
-        if isinstance(symbol, T.Operator) and symbol.name in self.operators:
-            if symbol.sampled:
-                raise ValueError(f"the operator {symbol.name!r} has one matrix for all samples")
-            matrices = self.operators[symbol.name]
-        return np.asarray((matrices @ vector[..., None])[..., 0])
+    def _quadratics(self, function: T.Function) -> tuple[Array, Array, Array]:
+        size = self.curvatures.shape[-1]
+        zero = rational([[0] * size] * len(self.curvatures))
+        data = self.functions.get(function.name, (self.curvatures, zero, zero[:, 0]))
+        matrices, slopes, levels = (_of(part, function.sampled) for part in data)
+        return matrices, slopes, levels
+
+    def _matrices(self, operator: T.Operator) -> Array:
+        matrices = self.operators.get(operator.name, self.curvatures)
+        turned = matrices.swapaxes(-1, -2)
+        if operator.symmetric and np.any(matrices != turned):
+            raise ValueError(f"{operator.name!r} is symmetric, and its matrix is not")
+        return _of(turned if operator.transposed else matrices, operator.sampled)
 
     def _along(self, argument: T.Scalar, steps: int) -> Array:
         """Enumerate all n^t sample sequences."""
@@ -182,6 +194,15 @@ class Model:
 
     def _put(self, point: Array) -> Model:
         return replace(self, vectors={**self.vectors, ITERATE.name: point})
+
+
+def _of(data: Array, sampled: bool) -> Array:
+    """The samples' data, or their mean."""
+    return data if sampled else np.asarray(data.sum(0) / len(data))
+
+
+def _image(matrices: Array, vector: Array) -> Array:
+    return np.asarray((matrices @ vector[..., None])[..., 0])
 
 
 def degree(tree: T.Scalar | T.Vector, variables: Sequence[T.Named]) -> float:
@@ -265,12 +286,39 @@ def is_positive_semidefinite(matrix: Array) -> bool:
 
 
 def of_witness(witness: Witness) -> Model:
-    """The model that a witness describes."""
+    """The model that a witness describes.
+
+    Raises:
+        ValueError: if its numbers do not fit together.
+    """
+
+    def exact(numbers: Sequence[Any]) -> Array:
+        values = np.array(numbers, dtype=object)
+        return np.asarray(np.vectorize(partial(value, root=witness.root), otypes=[object])(values))
+
+    entries = [*dict(witness.operators).values(), *dict(witness.functions).values()]
+    count = max(map(len, (witness.curvatures, *entries)))
+
+    def each(numbers: Sequence[Any]) -> Array:
+        """One for every sample, also where a single one is given."""
+        return np.repeat(exact(numbers), count // len(numbers), axis=0)
+
+    functions = {
+        name: (
+            each([q.matrix for q in quadratics]),
+            each([q.linear or (0,) * len(q.matrix) for q in quadratics]),
+            each([q.constant for q in quadratics]),
+        )
+        for name, quadratics in witness.functions
+    }
+    operators = {name: each(matrices) for name, matrices in witness.operators}
+    some = [*operators.values(), *(matrices for matrices, _, _ in functions.values())]
     return Model(
-        dict(witness.parameters),
-        {name: rational(vector) for name, vector in witness.vectors},
-        rational(witness.curvatures),
-        operators={name: rational(matrix) for name, matrix in witness.operators},
+        {name: value(number, witness.root) for name, number in witness.parameters},
+        {name: exact(vector) for name, vector in witness.vectors},
+        each(witness.curvatures) if witness.curvatures else 0 * some[0],
+        operators=operators,
+        functions=functions,
     )
 
 

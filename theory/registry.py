@@ -36,11 +36,11 @@ MAX_BYTES, MAX_MEMORY = 32_000_000, 8_000_000_000
 
 #: Runs this very toolkit, wherever the path of imports would find one.
 CHILD = """import sys, importlib.util as u
-spec = u.spec_from_file_location("theory", sys.argv[1])
+spec = u.spec_from_file_location("theory", sys.argv.pop(1))
 sys.modules["theory"] = u.module_from_spec(spec)
 spec.loader.exec_module(sys.modules["theory"])
 from theory import registry
-registry._child(*sys.argv[2:])"""
+registry._child(*sys.argv[1:])"""
 
 
 class BadTheoremFile(ValueError):
@@ -123,10 +123,13 @@ def load_file(path: str | Path, timeout: float | None = None) -> tuple[Theorem, 
         there = "a folder, give a file" if Path(path).is_dir() else "no such file"
         raise BadTheoremFile(f"{path}: {there}")
     checkers.fix()
+    load()  # now, for the same reason: ids are compared with the library's below
     with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as complaints:
         code = _run(Path(path).resolve(), answer.fileno(), complaints, limit)
         if code is None:
             raise BadTheoremFile(f"{path}: not read after {limit:g} s")
+        if code < 0:
+            raise BadTheoremFile(f"{path}: it was ended by the signal {-code}")
         if code != 0:
             raise BadTheoremFile(f"{path}: {_last_line(complaints)}")
         answer.seek(0)

@@ -27,7 +27,6 @@ from theory.expressions.terms import (
 )
 
 ITERATE = Named("x")
-Matrix = tuple[tuple[Fraction, ...], ...]
 
 
 class Status(StrEnum):
@@ -146,24 +145,78 @@ class Dynamics:
 
 
 @dataclass(frozen=True)
-class Witness:
-    """Numbers for the symbols of a statement: an exact instance of it.
+class Root:
+    """The real number s: the only root of a polynomial in an open interval.
 
-    The samples are the quadratics with these matrices and the minimum 0 at the origin (see
-    `theory.models`); every function and every operator that has no matrix of its own is made of
-    them.
+    Attributes:
+        polynomial: its coefficients, the constant first.
+        low: the lower end of the interval.
+        high: the upper end.
+    """
+
+    polynomial: tuple[Fraction, ...]
+    low: Fraction
+    high: Fraction
+
+
+@dataclass(frozen=True)
+class Algebraic:
+    """The number c_0 + c_1 s + c_2 s² + ..., where s is the root that the witness declares."""
+
+    coefficients: tuple[Fraction, ...]
+
+    def __float__(self) -> float:
+        raise TypeError("a number in a root s: theory.models.of_witness gives its value")
+
+    def __str__(self) -> str:
+        powers = ("", " s", *(f" s^{i}" for i in range(2, len(self.coefficients))))
+        terms = (f"{c}{p}" for c, p in zip(self.coefficients, powers, strict=False) if c)
+        return " + ".join(terms) or "0"
+
+
+Number = Fraction | Algebraic
+Row = tuple[Number, ...]
+Matrix = tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Quadratic:
+    r"""The function $\tfrac12\langle x, A x\rangle + \langle c, x\rangle + a$.
+
+    Attributes:
+        matrix: A, symmetric.
+        linear: c.
+        constant: a.
+    """
+
+    matrix: Matrix
+    linear: Row
+    constant: Number
+
+
+@dataclass(frozen=True)
+class Witness:
+    r"""Numbers for the symbols of a statement: an exact instance of it.
+
+    There are n equally likely samples.  A function or an operator has one entry for each of them,
+    or a single one that is the same for all; what belongs to the mean is the mean of the entries.
 
     Attributes:
         parameters: a value for every parameter.
-        vectors: a value in Q^d for every named vector.
-        curvatures: the n symmetric d by d matrices, row by row.
-        operators: symmetric d by d matrices for operators that no sample changes, by name.
+        vectors: a value in $\mathbb R^d$ for every named vector.
+        curvatures: symmetric d by d matrices $A_b$, row by row: every operator without an entry of
+            its own is $A_b$, and every function without one is $\tfrac12\langle x, A_b x\rangle$.
+        operators: d by d matrices for operators of their own, by name.
+        functions: quadratics for functions of their own, by name.
+        root: the number s in which numbers that are not rational are written.
     """
 
-    parameters: tuple[tuple[str, Fraction], ...]
-    vectors: tuple[tuple[str, tuple[Fraction, ...]], ...]
+    parameters: tuple[tuple[str, Number], ...]
+    vectors: tuple[tuple[str, Row], ...]
     curvatures: tuple[Matrix, ...]
-    operators: tuple[tuple[str, Matrix], ...] = ()
+    operators: tuple[tuple[str, tuple[Matrix, ...]], ...] = ()
+    functions: tuple[tuple[str, tuple[Quadratic, ...]], ...] = ()
+    root: Root | None = None
 
 
 @dataclass(frozen=True)
@@ -257,9 +310,9 @@ class Failure:
     """
 
     claim: str
-    left: Fraction
+    left: Number
     sign: str
-    right: Fraction
+    right: Number
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Untrusted: looks for exact instances of a theorem's hypotheses.  The kernel re-checks them.
 
-The instances are the small quadratics of `theory.models`.  Samples and vectors are tried from short
+The instances are the small quadratics of `theory.scenes`.  Samples and vectors are tried from short
 lists; parameters are assigned one by one, by solving the hypotheses that mention one unknown
 parameter only (as `a + b p^k`), or from a short list of rationals.
 """
@@ -10,100 +10,151 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
+from theory.degeneracy import degenerate
 from theory.expressions import terms as T
-from theory.instances import Instance, read, unmet
-from theory.models import Model, rational
-from theory.statements import Condition, Hypothesis, Matrix, Theorem, Witness
+from theory.instances import Instance, read, unmet, written
+from theory.models import Model, of_witness
+from theory.reals import Real
+from theory.scenes import Scene, natural_scenes
+from theory.statements import (
+    Algebraic,
+    Condition,
+    Hypothesis,
+    Matrix,
+    Number,
+    Quadratic,
+    Root,
+    Row,
+    Theorem,
+    Witness,
+)
 
-Exact = int | str | Fraction
+Exact = int | str | Number
+Rows = Sequence[Sequence[Exact]]
 GRID = tuple(map(Fraction, ("1/2", "1/4", "1", "1/10", "2", "1/3", "4", "1/40", "8", "0", "-1")))
 HAIR = Fraction(1, 2**60)
-DIAGONALS: tuple[tuple[tuple[int, ...], ...], ...] = (
-    ((1,), (2,)),
-    ((0,), (1,)),
-    ((1,),),
-    ((0,), (0,), (1,)),
-    ((1, 2), (2, 1)),
-    ((1, 0), (0, 1)),
-    ((1, 3),),
-    ((1, 2), (2, 4)),
-    ((0,),),
-)
-DIRECTIONS: dict[int, tuple[tuple[Fraction, ...], ...]] = {
-    1: ((Fraction(1),), (Fraction(0),)),
-    2: (
-        (Fraction(1), Fraction(0)),
-        (Fraction(0), Fraction(1)),
-        (Fraction(3, 5), Fraction(4, 5)),
-        (Fraction(0), Fraction(0)),
-    ),
-}
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Samples and a value for every named vector: what a model is before its parameters."""
-
-    vectors: tuple[tuple[Fraction, ...], ...]
-    curvatures: tuple[tuple[tuple[Fraction, ...], ...], ...]
+A_SCENE, ALL_TRIES = 6, 200  # instances to look at before another scene is tried, and in all
 
 
 def witness(
     parameters: Mapping[str, Exact],
     vectors: Mapping[str, Sequence[Exact]],
-    curvatures: Sequence[Sequence[Sequence[Exact]]],
-    operators: Mapping[str, Sequence[Sequence[Exact]]] | None = None,
+    curvatures: Sequence[Rows] = (),
+    operators: Mapping[str, Sequence[Any]] | None = None,
+    functions: Mapping[str, Sequence[Quadratic]] | None = None,
+    root: Root | None = None,
 ) -> Witness:
     """A witness from plain numbers.
 
     Args:
         parameters: the parameters by name, as integers, rationals or strings such as "1/3".
         vectors: the named vectors.
-        curvatures: the matrices of the samples; all of them symmetric.
-        operators: symmetric matrices for operators that no sample changes, by name.
+        curvatures: the symmetric matrices of the samples, for whatever has none of its own.
+        operators: a matrix, or one for each sample, for operators of their own.
+        functions: a quadratic for each sample, or a single one, for functions of their own.
+        root: the number s, where some number is `algebraic`.
     """
     return Witness(
-        tuple((name, Fraction(value)) for name, value in parameters.items()),
-        tuple((name, _exact(vector)) for name, vector in vectors.items()),
-        tuple(_exact_matrix(matrix) for matrix in curvatures),
-        tuple((name, _exact_matrix(matrix)) for name, matrix in (operators or {}).items()),
+        tuple((name, _number(value)) for name, value in parameters.items()),
+        tuple((name, _row(vector)) for name, vector in vectors.items()),
+        tuple(map(_matrix, curvatures)),
+        tuple((name, _matrices(entries)) for name, entries in (operators or {}).items()),
+        tuple((name, tuple(entries)) for name, entries in (functions or {}).items()),
+        root,
     )
 
 
-def _exact(numbers: Sequence[Exact]) -> tuple[Fraction, ...]:
-    return tuple(Fraction(number) for number in numbers)
+def quadratic(matrix: Rows, linear: Sequence[Exact] = (), constant: Exact = 0) -> Quadratic:
+    """The function ½⟨x, A x⟩ + ⟨c, x⟩ + a; c is 0 if it is left out."""
+    slope = _row(linear) or (Fraction(0),) * len(matrix)
+    return Quadratic(_matrix(matrix), slope, _number(constant))
 
 
-def _exact_matrix(rows: Sequence[Sequence[Exact]]) -> Matrix:
-    return tuple(_exact(row) for row in rows)
+def algebraic(*coefficients: int | str | Fraction) -> Algebraic:
+    """The number c_0 + c_1 s + c_2 s² + ... in the root s of a witness."""
+    return Algebraic(tuple(Fraction(coefficient) for coefficient in coefficients))
+
+
+def positive_root(number: int | str | Fraction, order: int = 2) -> Root:
+    """The number s > 0 with s^order = number."""
+    power = Fraction(number)
+    return Root((-power, *(order - 1) * (Fraction(0),), Fraction(1)), Fraction(0), power + 1)
+
+
+def _number(number: Exact) -> Number:
+    return number if isinstance(number, Algebraic) else Fraction(number)
+
+
+def _row(numbers: Sequence[Exact]) -> Row:
+    return tuple(map(_number, numbers))
+
+
+def _matrix(rows: Rows) -> Matrix:
+    return tuple(map(_row, rows))
+
+
+def _matrices(entries: Any) -> tuple[Matrix, ...]:
+    """One matrix, or several."""
+    single = entries and entries[0] and isinstance(entries[0][0], int | str | Number)
+    return (_matrix(entries),) if single else tuple(map(_matrix, entries))
 
 
 def of_model(model: Model) -> Witness:
     """The witness that describes a model."""
-    return witness(
-        model.parameters,
-        {name: vector.tolist() for name, vector in model.vectors.items()},
-        model.curvatures.tolist(),
-        {name: matrix.tolist() for name, matrix in model.operators.items()},
+    arrays = [model.curvatures, *model.vectors.values(), *model.operators.values()]
+    arrays += [array for parts in model.functions.values() for array in parts]
+    numbers = itertools.chain(model.parameters.values(), *(array.flat for array in arrays))
+    functions = {
+        name: [
+            Quadratic(_plain(matrix), _plain(slope), _plain(level))
+            for matrix, slope, level in zip(*parts, strict=True)
+        ]
+        for name, parts in model.functions.items()
+    }
+    return Witness(
+        tuple((name, _plain(value)) for name, value in model.parameters.items()),
+        tuple((name, _plain(vector)) for name, vector in model.vectors.items()),
+        _plain(model.curvatures),
+        tuple((name, _plain(matrices)) for name, matrices in model.operators.items()),
+        tuple((name, tuple(quadratics)) for name, quadratics in functions.items()),
+        next((number.root for number in numbers if isinstance(number, Real)), None),
     )
+
+
+def _plain(numbers: Any) -> Any:
+    """A number or an array of numbers as a witness writes it."""
+    if getattr(numbers, "ndim", 0):
+        return tuple(map(_plain, numbers))
+    return _number(written(numbers.item() if hasattr(numbers, "item") else numbers))
 
 
 def find(theorem: Theorem, budget: int = 20_000) -> Witness | None:
     """A witness for a theorem's hypotheses, or None if none of the small ones will do.
 
+    One that is degenerate is given only if no other is found.
+
     Args:
         theorem: the theorem; its proof plays no part.
         budget: how many values of parameters to try in all.
     """
-    scenes = natural_scenes(free_vectors(theorem.hypotheses))
-    for model in instances(theorem.hypotheses, scenes, budget=budget):
-        found = of_model(model)
-        if not unmet(replace(theorem, witness=found)):
-            return found
-    return None
+    thin: Witness | None = None
+    seen, left = 0, [budget]
+    for scene in natural_scenes(theorem, free_vectors(theorem.hypotheses)):
+        search = _in_scene(theorem.hypotheses, scene, parameters(theorem.hypotheses), None, left)
+        for found in itertools.islice(search, A_SCENE):
+            case = replace(theorem, witness=found)
+            if unmet(case):
+                continue
+            if not degenerate(case):
+                return found
+            thin, seen = thin or found, seen + 1
+        if left[0] <= 0 or seen >= ALL_TRIES:
+            break
+    return thin
 
 
 def completed(theorem: Theorem) -> Theorem:
@@ -128,21 +179,6 @@ def parameters(tree: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(node.name for node in T.nodes(tree) if isinstance(node, T.Param)))
 
 
-def diagonal(entries: Sequence[Exact]) -> tuple[tuple[Fraction, ...], ...]:
-    """A diagonal matrix."""
-    return tuple(
-        tuple(Fraction(entry) if i == j else Fraction(0) for j in range(len(entries)))
-        for i, entry in enumerate(entries)
-    )
-
-
-def natural_scenes(names: Sequence[str]) -> Iterator[Scene]:
-    """Small scenes, the least degenerate first."""
-    for samples in DIAGONALS:
-        for vectors in itertools.product(DIRECTIONS[len(samples[0])], repeat=len(names)):
-            yield Scene(vectors, tuple(diagonal(entries) for entries in samples))
-
-
 def instances(
     hypotheses: Sequence[Hypothesis],
     scenes: Iterator[Scene],
@@ -161,19 +197,30 @@ def instances(
             without it the least degenerate values come first.
         budget: how many values of parameters to try in all.
     """
-    names = free_vectors(hypotheses)
     unknown = tuple(dict.fromkeys((*parameters(tuple(hypotheses)), *also)))
     left = [budget]
     for scene in scenes:
-        vectors = tuple(zip(names, scene.vectors, strict=True))
-        start = read(Witness((), vectors, scene.curvatures))
-        ready = [h for h in hypotheses if not parameters(h)]
-        if all(_satisfies(start, h) for h in ready):
-            for found in _assign(start, hypotheses, unknown, rng, left):
-                arrays = {name: rational(vector) for name, vector in vectors}
-                yield Model(found.parameters, arrays, rational(scene.curvatures))
+        for found in _in_scene(hypotheses, scene, unknown, rng, left):
+            yield of_witness(found)
         if left[0] <= 0:
             return
+
+
+def _in_scene(
+    hypotheses: Sequence[Hypothesis],
+    scene: Scene,
+    unknown: tuple[str, ...],
+    rng: random.Random | None,
+    left: list[int],
+) -> Iterator[Witness]:
+    """The choices of parameters for one scene."""
+    vectors = tuple(zip(free_vectors(hypotheses), scene.vectors, strict=True))
+    bare = Witness((), vectors, scene.curvatures, scene.operators, scene.functions)
+    start = read(bare)
+    if all(_satisfies(start, h) for h in hypotheses if not parameters(h)):
+        for found in _assign(start, hypotheses, unknown, rng, left):
+            values = ((name, written(value)) for name, value in found.parameters.items())
+            yield replace(bare, parameters=tuple(values))
 
 
 def _satisfies(instance: Instance, hypothesis: Hypothesis) -> bool:
@@ -268,8 +315,8 @@ def boundaries(instance: Instance, name: str, hypothesis: Hypothesis) -> list[Fr
         except ValueError:
             continue
         for polys in slacks:
-            for monomial in dict.fromkeys(m for poly in polys for m in poly.terms):
-                values = [poly.terms.get(monomial, Fraction(0)) for poly in polys]
+            for monomial in dict.fromkeys(m for poly in polys for m in poly):
+                values = [poly.get(monomial, Fraction(0)) for poly in polys]
                 roots |= dict.fromkeys(binomial_roots(values))
     return list(roots)
 

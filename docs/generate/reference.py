@@ -26,14 +26,17 @@ TASKS = {
     ),
     "Search for a proof": ("theory.search",),
     "Trust a proof": (
-        "theory.kernel", "theory.wellformed", "theory.instances", "theory.expressions.polynomials",
+        "theory.kernel", "theory.wellformed", "theory.instances", "theory.reals",
+        "theory.expressions.polynomials",
         "theory.expressions.lowering", "theory.soundness",
     ),
     "Export, and ask other checkers": (
         "theory.export", "theory.obligations", "theory.problems", "theory.ground", "theory.models",
-        "theory.ratios", "theory.witnesses",
+        "theory.ratios", "theory.witnesses", "theory.scenes", "theory.degeneracy",
     ),
-    "Measure Hessians and moments": ("numerics.hessians", "numerics.report"),
+    "Measure Hessians and moments": (
+        "numerics.hessians", "numerics.report", "numerics.soundness",
+    ),
     "Decide stability": ("numerics.stability",),
     "Bound the worst case": ("numerics.worst_case",),
     "Find counterexamples": ("numerics.counterexamples",),

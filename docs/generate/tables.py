@@ -21,6 +21,10 @@ import numerics.__main__
 import paper_figures.__main__
 import theory.__main__
 from theory import notation as symbols
+from theory.export.coq_theorem import document
+from theory.export.to_coq import comment
+from theory.obligations import problem
+from theory.statements import Condition, Theorem
 
 __all__ = ["TABLES", "commands", "notation"]
 
@@ -57,6 +61,39 @@ def trusted_base() -> str:
         text = ast.get_docstring(ast.parse((ROOT / name).read_text(encoding="utf-8"))) or ""
         rows.append(f"| `{name}` | {count} | {plain(text.splitlines()[0])} |")
     return "\n".join([*rows, f"| **together** | **{sum(counts.values())}** | |"])
+
+
+def second_opinions() -> str:
+    """How much of the library's theorems z3 and Coq do not see, counted in what they are given."""
+    proved = [t for t in theory.load().values() if t.refutation is None]
+    conclusions = sum(len(t.conclusion) for t in proved)
+    gone = [len(cancelled(t)) for t in proved]
+    own, supposed = (sum(counts) for counts in zip(*map(hypotheses, proved), strict=True))
+    return (
+        f"of the {conclusions} conclusions of the {len(proved)} proved theorems {sum(gone)}, in "
+        f"{sum(map(bool, gone))} theorems, reach z3 and Coq as 0 = 0 or 0 ≤ 0. Of the "
+        f"{own + supposed} hypotheses of the theorems in Coq {own} are those of the statement, "
+        "instances of its rules among them, and "
+        f"{supposed} are steps of the reasoning that Coq is told to suppose."
+    )
+
+
+def cancelled(theorem: Theorem) -> list[str]:
+    """The conclusions of which nothing is left when both sides are put in normal form."""
+    steps = {step.step: step for step in problem(theorem).steps}
+    return [name for name in theorem.conclusion if not steps[name].claim.top.terms]
+
+
+def hypotheses(theorem: Theorem) -> tuple[int, int]:
+    """How many hypotheses it has in Coq that are its own, and how many that are steps."""
+    result = document(theorem).text.rpartition("\nTheorem ")[2].partition("\nProof.")[0]
+    labels = re.findall(r"-> \(\* (.*?) \*\)", result)
+    names = tuple(
+        comment(h.name) if isinstance(h, Condition) else comment(f"{h.name}: ")
+        for h in theorem.hypotheses
+    )
+    own = sum(label.startswith(names) for label in labels)
+    return own, len(labels) - own
 
 
 def benchmarks(*patterns: str) -> str:
@@ -139,6 +176,7 @@ def _committed(path: Path) -> str:
 #: What `<!-- computed: NAME -->` in a page is replaced by.
 TABLES: dict[str, Callable[[], str]] = {
     "trusted-base": trusted_base,
+    "second-opinions": second_opinions,
     "benchmark-hessians": partial(benchmarks, "exact-*.json", "moments-*.json"),
     "benchmark-speedups": partial(benchmarks, "stability-*.json", "training-*.json"),
 }

@@ -59,8 +59,11 @@ def certify(
         if instance is None:
             continue
         failure = theory.check(replace(claim, refutation=instance)).failure
-        if failure is not None and failure.left >= share * found.ratio * failure.right:
-            return Certified(instance, failure.left / failure.right, denominator)
+        if failure is None:
+            continue
+        left, right = (side for side in (failure.left, failure.right) if isinstance(side, Fraction))
+        if left >= share * found.ratio * right:
+            return Certified(instance, left / right, denominator)
     return None
 
 

@@ -2,6 +2,7 @@ r"""Traces and spectral densities from random probes, with the error of the samp
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,12 +90,17 @@ def trace(operator: HessianOperator, *, probes: int = 64, seed: int = 0) -> Samp
         seed: of the signs.
 
     Raises:
-        ValueError: if there are fewer than 2 probes.
+        ValueError: if there are fewer than 2 probes, or a second derivative is NaN or infinite.
 
     Source: M. Hutchinson, Communications in Statistics 19 (1990).
     """
     check_count("probes", probes, least=2)
     if operator.exact_trace is not None:
+        if not math.isfinite(operator.exact_trace):
+            raise ValueError(
+                f"the trace is {operator.exact_trace}: the loss has no finite second derivatives "
+                "at these parameters"
+            )
         return SampledValue(operator.exact_trace, 0.0, 0, seed, exact=True)
     signs = _signs(operator, probes, seed)
     return _sampled([float(sign @ operator(sign)) for sign in signs], seed)

@@ -238,10 +238,21 @@ def _outward(low: Fraction, high: Fraction, order: int = 1) -> Enclosure:
     """Floats around the k-th roots of the positive parts; around the numbers themselves for 1."""
     if order > 1:
         low, high = max(low, Fraction(0)), max(high, Fraction(0))
-    down = math.copysign(abs(low) ** (1 / order), low)
-    while Fraction(down) ** order > low:
+    down, up = _near_root(low, order), _near_root(high, order)
+    while down == math.inf or Fraction(down) ** order > low:
         down = math.nextafter(down, -math.inf)
-    up = math.copysign(abs(high) ** (1 / order), high)
-    while Fraction(up) ** order < high:
+    while up != math.inf and (up == -math.inf or Fraction(up) ** order < high):
         up = math.nextafter(up, math.inf)
     return Enclosure(down, up)
+
+
+def _near_root(number: Fraction, order: int) -> float:
+    """A float next to the k-th root, also where the number is none: in units of a power of two."""
+    size = number.numerator.bit_length() - number.denominator.bit_length()
+    exponent = size // order
+    scaled = float(abs(number) / Fraction(2) ** (order * exponent))
+    try:
+        root = math.ldexp(scaled ** (1 / order), exponent)
+    except OverflowError:
+        root = math.inf
+    return -root if number < 0 else root

@@ -16,7 +16,7 @@ from numerics.hessians.batches import batch_mean_powers, batch_weights
 from numerics.hessians.guards import MemoryRefused
 from numerics.hessians.samples import SampleHessians
 from numerics.hessians.sharding import ShardedHessians
-from numerics.hessians.spectra import Estimate, extreme_eigenvalue, lanczos_eigenvalue
+from numerics.hessians.spectra import SAFE, Estimate, extreme_eigenvalue, lanczos_eigenvalue
 from numerics.hessians.words import BatchHessians
 from numerics.norms import scaled_norm
 
@@ -26,8 +26,6 @@ DENSE_LIMIT = 2500
 """Largest number of parameters for which `auto` forms matrices and calls LAPACK."""
 
 _METHODS = ("auto", "dense", "lanczos")
-#: Powers of two between whose inverse and itself eighth powers are far from over- and underflow.
-_SAFE = 100
 _ORDERS = (2, 3, 4)
 
 
@@ -121,7 +119,7 @@ def moments(
     unit = 1.0
     if isinstance(hessians, SampleHessians | ShardedHessians):
         size = hessians.magnitude()
-        unit = size if abs(math.log2(size)) > _SAFE else 1.0
+        unit = size if abs(math.log2(size)) > SAFE else 1.0
         hessians = hessians.scaled(1 / unit)
     check_choice("method", method, _METHODS)
     check_count("batch_size", batch_size)
@@ -208,9 +206,10 @@ def _lanczos(
             raise ValueError(f"{name} has no single samples: use batch_size=1 or SampleHessians")
         batches = BatchHessians(hessians, batch_size, replacement=replacement)
 
-    image = scaled_norm(hessians.mean_matvec(start))
-    if image and abs(math.log2(image)) > 2 * _SAFE:  # none but averages that cannot be scaled here
-        raise ValueError(f"products are of size {image:.0e}: give Hessians in units of their size")
+    if not isinstance(hessians, SampleHessians | ShardedHessians):  # those are in units already
+        image = scaled_norm(hessians.mean_matvec(start))
+        if image and abs(math.log2(image)) > SAFE:
+            raise ValueError(f"products are of size {image:.0e}: scale the Hessians to order 1")
 
     def size(vector: Tensor, order: int = 1) -> float:
         r"""$\sqrt{v^\top E H_b^{2k} v}$, at least $E\|H_b^k v\|$ over single samples."""

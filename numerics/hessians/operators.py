@@ -10,7 +10,7 @@ import torch
 from scipy.sparse.linalg import LinearOperator
 from torch import Tensor, nn
 
-from numerics.checks import check_choice, check_count
+from numerics.checks import check_choice, check_count, check_finite
 from numerics.hessians.assembly import slices
 from numerics.hessians.losses import Loss
 from numerics.hessians.models import PARTS, prepare, structured_network
@@ -41,15 +41,26 @@ class HessianOperator:
         """$Hv$ for vectors of shape (d,) or (d, m).
 
         Raises:
-            ValueError: if the shape is another one.
+            ValueError: if the shape is another one, or the product is NaN or infinite.
         """
         if vectors.ndim not in (1, 2) or len(vectors) != self.size:
             shape = tuple(vectors.shape)
             raise ValueError(f"vectors have shape {shape}: give ({self.size},) or ({self.size}, m)")
         vectors = vectors.detach().to(self.device, self.dtype)
         if vectors.ndim == 1:
-            return self._product(vectors)
-        return torch.stack([self._product(column) for column in vectors.T], 1)
+            return self._times(vectors)
+        return torch.stack([self._times(column) for column in vectors.T], 1)
+
+    def _times(self, vector: Tensor) -> Tensor:
+        product = self._product(vector)
+        if not bool(torch.isfinite(product).all()):
+            check_finite("vectors", vector)
+            bad = int((~torch.isfinite(product)).sum())
+            raise ValueError(
+                f"the product Hv has {bad} NaN or infinite entries of {self.size}: the loss has no "
+                "finite second derivatives at these parameters"
+            )
+        return product
 
     def to_scipy(self) -> LinearOperator:
         """The same operator for `scipy.sparse.linalg`, on numpy arrays."""
@@ -65,7 +76,8 @@ class HessianOperator:
         r"""$(\lambda_{\min}, \lambda_{\max})$ by Lanczos, with the residuals as error bounds.
 
         Args:
-            tolerance: relative residual at which Lanczos stops.
+            tolerance: residual at which Lanczos stops, relative to the norm of H; where the
+                eigenvalues next to an end are close together, as at a singular H, raise it.
             seed: of the starting vector.
 
         Raises:

@@ -18,6 +18,7 @@ Each mean is bounded by Student's t over the groups, at half the error probabili
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -65,7 +66,9 @@ class SampledMoments:
 
     Attributes:
         sharpness: a = $\lambda_{\max}(H)$.
-        gaps: $\lambda_{\max}(E H_B^k - H^k)$, signed, for k = 2, 3, 4.
+        gaps: $\lambda_{\max}(E H_B^k - H^k)$, signed, for k = 2, 3, 4; 0 or infinite where that is
+            no float64.
+        roots: intervals for $s_k = \lambda_{\max}(E H_B^k - H^k)_+^{1/k}$, k = 2, 3, 4.
         confidence: of each interval.
         samples: N.
         group_size: samples in a group.
@@ -79,6 +82,7 @@ class SampledMoments:
 
     sharpness: SampledMaximum
     gaps: tuple[SampledMaximum, SampledMaximum, SampledMaximum]
+    roots: tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
     confidence: float
     samples: int
     group_size: int
@@ -95,8 +99,7 @@ class SampledMoments:
         Raises:
             ValueError: if the order is not 2, 3 or 4.
         """
-        gap = self.gaps[check_count("order", order, least=2, most=HIGHEST) - 2]
-        return max(gap.low, 0.0) ** (1 / order), max(gap.high, 0.0) ** (1 / order)
+        return self.roots[check_count("order", order, least=2, most=HIGHEST) - 2]
 
 
 def sampled_moments(
@@ -140,6 +143,8 @@ def sampled_moments(
     drawn = [
         select(torch.randperm(samples, generator=generator)[:group_size]) for _ in range(groups)
     ]
+    unit = max(group.magnitude() for group in drawn)  # powers are formed in it
+    drawn = [group.scaled(1 / unit) for group in drawn]
     start = torch.randn(drawn[0].size, generator=generator, dtype=torch.float64)
     start = start.to(drawn[0].device, drawn[0].dtype)
     found = []
@@ -148,8 +153,9 @@ def sampled_moments(
         found.append(_bounded(drawn, weights, start, confidence, tolerance))
     sharpness, second, third, fourth = found
     return SampledMoments(
-        sharpness,
-        (second, third, fourth),
+        _times(sharpness, unit, 1),
+        (_times(second, unit, 2), _times(third, unit, 3), _times(fourth, unit, 4)),
+        (_roots(second, unit, 2), _roots(third, unit, 3), _roots(fourth, unit, 4)),
         confidence,
         samples,
         group_size,
@@ -208,6 +214,18 @@ def _bounded(
     low = along - float(stats.t.ppf(level, len(forms) - 1)) * error
     high = above + float(stats.t.ppf(level, len(tops) - 1)) * above_error
     return SampledMaximum(low, high, along, error)
+
+
+def _times(found: SampledMaximum, unit: float, order: int) -> SampledMaximum:
+    """The k-th power of a unit, put back; infinite or 0 where that is no float64."""
+    ends = (found.low, found.high, found.along, found.standard_error)
+    return SampledMaximum(*(math.prod([unit] * order, start=end) for end in ends))
+
+
+def _roots(gap: SampledMaximum, unit: float, order: int) -> tuple[float, float]:
+    """The interval for the k-th root of the positive part."""
+    low, high = (unit * max(end, 0.0) ** (1 / order) for end in (gap.low, gap.high))
+    return low, high
 
 
 def _mean(values: list[float]) -> tuple[float, float]:

@@ -2,6 +2,7 @@ r"""Extreme eigenvalues of symmetric matrices, each with a bound on its error.""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -11,13 +12,23 @@ import scipy.sparse.linalg
 import torch
 from torch import Tensor
 
-from numerics.checks import check_finite
+from numerics.checks import check_finite, check_positive
+from numerics.norms import power_of_two, scaled_norm
 
 __all__ = ["KRYLOV", "Estimate", "extreme_eigenvalue", "lanczos_eigenpair", "lanczos_eigenvalue"]
 
 
 KRYLOV = 40
-"""Vectors that Lanczos keeps between restarts."""
+"""Vectors of the first cycle of Lanczos."""
+
+_MOST_VECTORS, _MOST_BYTES = 320, 2**29
+"""Of a second cycle, and of the restarts after it."""
+
+_MOST_PRODUCTS = 4_000
+"""Of the restarts, all together."""
+
+SAFE = 100
+"""Matrices of size $2^{-100}$ to $2^{100}$ have norms that neither over- nor underflow."""
 
 _OPERATIONS = 16
 """Roundings of an entry beside those that grow with the size: powers, weights, sums of samples."""
@@ -72,17 +83,9 @@ def lanczos_eigenvalue(
     smallest: bool = False,
     scale: Callable[[Tensor], float] | None = None,
     tolerance: float = 1e-12,
-    max_iterations: int = 2000,
 ) -> Estimate:
     """The eigenvalue of `lanczos_eigenpair`; arguments and errors are those."""
-    return lanczos_eigenpair(
-        product,
-        start,
-        smallest=smallest,
-        scale=scale,
-        tolerance=tolerance,
-        max_iterations=max_iterations,
-    )[0]
+    return lanczos_eigenpair(product, start, smallest=smallest, scale=scale, tolerance=tolerance)[0]
 
 
 def lanczos_eigenpair(
@@ -92,14 +95,13 @@ def lanczos_eigenpair(
     smallest: bool = False,
     scale: Callable[[Tensor], float] | None = None,
     tolerance: float = 1e-12,
-    max_iterations: int = 2000,
 ) -> tuple[Estimate, Tensor]:
     r"""Largest (or smallest) algebraic eigenvalue of a symmetric operator, by Lanczos.
 
     The first cycle stops as soon as it has converged relative to the eigenvalue, and is accepted
-    where its residual is round-off of the terms that cancel, or small relative to the norm of A;
-    otherwise ARPACK restarts from there, on A shifted so that the end that is sought is away from
-    zero: an extreme eigenvalue that is 0, or tiny beside the norm, is as quick as another one.
+    where its residual is round-off of the terms that cancel, or small relative to the norm of A; a
+    second one takes more vectors; after it ARPACK restarts, on A shifted so that the end that is
+    sought is away from zero: an extreme eigenvalue that is 0 is like another one.
 
     Args:
         product: $v \mapsto Av$ on tensors shaped like `start`.
@@ -108,65 +110,71 @@ def lanczos_eigenpair(
         scale: of the eigenvector found, the size of the terms that cancel in $Av$, where they are
             larger than the eigenvalue; their round-off enters the error.
         tolerance: residual at which to stop, relative to $\|A\|$.
-        max_iterations: restarts allowed.
 
     Returns:
-        $\lambda$ and the residual $\|Av - \lambda v\|$ plus round-off, plus tolerance times
-        $\|A\|$ unless the residual is small relative to $\lambda$ itself; and the unit vector v.
-        A residual certifies that an eigenvalue is there, and $\lambda$ is never beyond the extreme
-        one by more than round-off; that it is the extreme one rests on `start` having a component
-        along it.
+        $\lambda$ and the residual $\|Av - \lambda v\|$ plus round-off, times $\sqrt d$ unless the
+        residual is small relative to $\lambda$ itself; and the unit vector v.  A residual certifies
+        that an eigenvalue is there, and $\lambda$ is never beyond the extreme one by more than
+        round-off; that it is the extreme one rests on `start` having a component along it.
 
     Raises:
         ValueError: if the iteration does not converge, or a product is NaN or infinite.
     """
+    check_positive("tolerance", tolerance)
     shape, size = start.shape, start.numel()
+    start = start.detach() / start.detach().norm()
+    first = check_finite("a product with a vector", product(start))
+    norm = scaled_norm(first)
+    if norm and abs(math.log2(norm)) > SAFE:
+        unit = float(power_of_two(torch.tensor(norm, dtype=torch.float64)))
+        estimate, vector = lanczos_eigenpair(
+            lambda v: product(v) / unit,
+            start,
+            smallest=smallest,
+            scale=None if scale is None else lambda v: scale(v) / unit,
+            tolerance=tolerance,
+        )
+        return Estimate(estimate.value * unit, estimate.error * unit + math.ulp(0.0)), vector
+    # A start on the sphere has components of about d^{-1/2}: of an eigenvalue beyond, the residual
+    # shows this share of its distance, and as much more as the iteration has amplified it.
+    hidden = size**0.5
+    near = max(tolerance, 4 * torch.finfo(start.dtype).eps)
+    most = min(size, _MOST_VECTORS, max(KRYLOV, _MOST_BYTES // (size * start.element_size())))
+    for vectors, enough in ((min(KRYLOV, size), 0.0), (most, near)):
+        found = _cycle(product, start, first, smallest, vectors, tolerance, enough)
+        estimate, vector, is_rounding = _measured(product, found, scale)
+        if found.converged or is_rounding:
+            return estimate, vector
+        if found.residual <= near * found.norm or vectors == size:
+            return Estimate(estimate.value, hidden * estimate.error), vector
 
-    def as_tensor(vector: np.ndarray) -> Tensor:
-        tensor = torch.from_numpy(np.ascontiguousarray(vector))
-        return tensor.to(start.device, start.dtype).view(shape)
+    def apply(array: np.ndarray) -> np.ndarray:
+        tensor = torch.from_numpy(np.ascontiguousarray(array)).to(start.device, start.dtype)
+        return product(tensor.view(shape)).reshape(-1).cpu().numpy() + shift * array
 
-    def apply(vector: np.ndarray) -> np.ndarray:
-        return product(as_tensor(vector)).reshape(-1).cpu().numpy()
-
-    early = _first_cycle(product, start.detach(), smallest, tolerance)
-    # A start on the sphere has components of about d^{-1/2}: what it hides is that much larger.
-    near = max(tolerance / size**0.5, 4 * torch.finfo(start.dtype).eps) * early.norm
-    estimate, vector, is_rounding = _measured(product, early, scale)
-    if early.converged or is_rounding:
-        return estimate, vector
-    if early.residual <= near:
-        return Estimate(estimate.value, estimate.error + tolerance * early.norm), vector
-    if size < 3:  # too small for ARPACK
-        columns = np.stack([apply(row) for row in np.eye(size)], axis=1)
-        values, vectors = scipy.linalg.eigh(columns)
-        end = 0 if smallest else size - 1
-        found = replace(early, value=float(values[end]), vector=as_tensor(vectors[:, end]))
-        return _measured(product, found, scale)[:2]
-    shift = (-2 if smallest else 2) * early.norm
-    operator = scipy.sparse.linalg.LinearOperator(
-        (size, size), lambda v: apply(v) + shift * v, dtype=early.vector.cpu().numpy().dtype
-    )
+    shift = (-2 if smallest else 2) * found.norm
+    initial = found.vector.reshape(-1).cpu().numpy()
     try:
-        values, vectors = scipy.sparse.linalg.eigsh(
-            operator,
+        values, pairs = scipy.sparse.linalg.eigsh(
+            scipy.sparse.linalg.LinearOperator((size, size), apply, dtype=initial.dtype),
             k=1,
             which="SA" if smallest else "LA",
-            v0=early.vector.reshape(-1).cpu().numpy(),
-            ncv=min(size, KRYLOV),
-            tol=near / (3 * early.norm),  # relative to the shifted eigenvalue, of 1 to 3 norms
-            maxiter=max_iterations,
+            v0=initial,
+            ncv=most,
+            tol=near / 3,  # relative to the shifted eigenvalue, of 1 to 3 norms
+            maxiter=_MOST_PRODUCTS // most,
         )
     except scipy.sparse.linalg.ArpackNoConvergence as failure:
         raise ValueError(
-            f"Lanczos did not converge to {tolerance:g} in {max_iterations} restarts: "
-            "raise the tolerance"
+            f"Lanczos did not converge to {tolerance:g} of the norm in some {_MOST_PRODUCTS} "
+            "products: raise the tolerance"
         ) from failure
     except scipy.sparse.linalg.ArpackError as failure:
         raise ValueError(f"Lanczos failed ({failure}): raise the tolerance") from failure
-    found = replace(early, value=float(values[0]) - shift, vector=as_tensor(vectors[:, 0]))
+    vector = torch.from_numpy(pairs[:, 0].copy()).to(start.device, start.dtype).view(shape)
+    found = replace(found, value=float(values[0]) - shift, vector=vector)
     estimate, vector, _ = _measured(product, found, scale)
-    return Estimate(estimate.value, estimate.error + tolerance * early.norm), vector
+    return Estimate(estimate.value, hidden * estimate.error), vector
 
 
 @dataclass(frozen=True)
@@ -180,34 +188,41 @@ class _Ritz:
     norm: float
 
 
-def _first_cycle(
-    product: Callable[[Tensor], Tensor], start: Tensor, smallest: bool, tolerance: float
+def _cycle(
+    product: Callable[[Tensor], Tensor],
+    start: Tensor,
+    first: Tensor,
+    smallest: bool,
+    steps: int,
+    tolerance: float,
+    enough: float,
 ) -> _Ritz:
-    """Lanczos without a restart, fully reorthogonalised, stopped as soon as it has converged."""
-    steps = min(KRYLOV, start.numel())
+    """Lanczos without a restart, fully reorthogonalised, from a unit vector and its image.
+
+    Stopped as soon as the residual is small relative to the value, or `enough` to the norm.
+    """
     basis = start.new_zeros(steps, start.numel())
-    basis[0] = start.reshape(-1) / start.norm()
+    basis[0] = start.reshape(-1)
     diagonal: list[float] = []
     off_diagonal: list[float] = []
     end = 0 if smallest else -1
     for step in range(steps):
-        vector = check_finite("a product with a vector", product(basis[step].view(start.shape)))
-        vector = vector.reshape(-1)
+        image = product(basis[step].view(start.shape)) if step else first
+        vector = check_finite("a product with a vector", image).reshape(-1)
         diagonal.append(float(basis[step] @ vector))
         known = basis[: step + 1]
         for _ in range(2):  # twice is enough to be orthogonal to round-off
             vector = vector - known.T @ (known @ vector)
         values, vectors = scipy.linalg.eigh_tridiagonal(np.array(diagonal), np.array(off_diagonal))
-        beta = float(vector.norm())
+        beta, norm = float(vector.norm()), float(np.abs(values).max())
         residual = beta * abs(float(vectors[-1, end]))
         converged = residual <= tolerance * abs(values[end])
-        if converged or step + 1 == steps:
+        if converged or residual <= enough * norm or step + 1 == steps:
             break
         off_diagonal.append(beta)
         basis[step + 1] = vector / beta
     weights = torch.as_tensor(vectors[:, end], dtype=start.dtype, device=start.device)
     ritz = (known.T @ weights).view(start.shape)
-    norm = float(np.abs(values).max())
     return _Ritz(float(values[end]), ritz, residual, bool(converged), norm)
 
 

@@ -7,7 +7,7 @@ import random
 import re
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,8 +49,16 @@ class Verdict:
         return f"{self.call}: {short[:150]}"
 
 
-def attempt(name: str, call: Callable[[], Any]) -> tuple[Any, Verdict | None]:
-    """What a call returns, or what is to be said of its refusal; a warning counts as raw."""
+def attempt(
+    name: str, call: Callable[[], Any], usual: Collection[str] = ()
+) -> tuple[Any, Verdict | None]:
+    """What a call returns, or what is to be said of its refusal; a warning counts as raw.
+
+    Args:
+        name: of the call.
+        call: without arguments.
+        usual: warnings that ordinary use of the model brings about as well.
+    """
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         try:
@@ -59,6 +67,8 @@ def attempt(name: str, call: Callable[[], Any]) -> tuple[Any, Verdict | None]:
             return None, Verdict("refused" if _is_own(problem) else "raw", name, _line(problem))
     for warning in heard:
         text = " ".join(str(warning.message).split())
+        if text in usual:
+            continue
         return value, Verdict("raw", name, f"warning: {text[:100]}")
     return value, None
 

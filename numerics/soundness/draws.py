@@ -34,6 +34,7 @@ class Draw:
         route: by which it is computed.
         batch_size: for the moments.
         replacement: for the moments.
+        surroundings: the mode that the library is called in.
         core: whether this is so ordinary that it must not be refused.
         words: what was drawn, in short.
     """
@@ -46,6 +47,7 @@ class Draw:
     route: str
     batch_size: int
     replacement: bool
+    surroundings: str
     core: bool
     words: str
 
@@ -81,7 +83,9 @@ def _attempt(dice: Dice) -> Draw | None:
     sizes = [p.numel() * (1 + p.is_complex()) for p in model.parameters() if p.requires_grad]
     if not 0 < sum(sizes) <= LARGEST:
         return None
-    kept = dice.weighted({torch.float64: 6, torch.float32: 3, torch.float16: 0.5})
+    kept = dice.weighted(
+        {torch.float64: 6, torch.float32: 3, torch.float16: 0.5, torch.bfloat16: 0.5}
+    )
     given = dice.pick((torch.float64, torch.float64, torch.float32))
     floats = inputs.is_floating_point()
     if floats:
@@ -100,6 +104,7 @@ def _attempt(dice: Dice) -> Draw | None:
     route = dice.weighted({"auto": 14, "generic": 4, "structured": 1})
     batch_size = dice.whole(1, min(n, 3))
     reduction, replacement = dice.pick(("mean", "sum")), dice.chance(0.4)
+    surroundings = dice.weighted({"": 20, "no_grad": 1, "inference_mode": 0.5, "autocast": 0.5})
     usual = (
         "square" in criterion.name
         or criterion.name.endswith(("cross-entropy torch.int64", "_huber", "_smooth"))
@@ -110,12 +115,15 @@ def _attempt(dice: Dice) -> Draw | None:
         and family.__name__ in CORE
         and usual
         and route != "structured"
+        and surroundings in ("", "no_grad")
     )
     words = (
         f"{family.__name__} | {name} | {criterion.name} | {part}, {route}, n={n}, d={sum(sizes)}"
     )
     if kept != torch.float64:
         words += f", {str(kept).removeprefix('torch.')}"
+    if surroundings:
+        words += f", in {surroundings}"
     return Draw(
         model,
         criterion,
@@ -125,6 +133,7 @@ def _attempt(dice: Dice) -> Draw | None:
         route,
         batch_size,
         replacement,
+        surroundings,
         core,
         words,
     )

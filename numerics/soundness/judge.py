@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,6 +69,7 @@ class _Judge:
         self.truth: Truth | None = None
         self.absent = ""
         self._near: Truth | None = None
+        self._usual: set[str] = set()
 
     def verdicts(self) -> Iterator[Verdict]:
         """One for each call, and one for what has changed."""
@@ -81,7 +83,7 @@ class _Judge:
                 yield Verdict("wrong", "oracle", str(problem))
                 return
         used = self._built()
-        own = _own_error(used)
+        own, self._usual = _ordinary_use(used)
         saved = not own and can_be_saved(used.model)
         before = Snapshot(self.subject)
         for part in (self._exact, self._blocks, self._samples, self._operator):
@@ -92,6 +94,13 @@ class _Judge:
         if saved and not can_be_saved(self.subject.model):
             changes.append("torch.save of the model fails now")
         yield Verdict("wrong" if changes else "right", "left as it was", "; ".join(changes))
+
+    def _attempt(self, name: str, call: Callable[[], Any]) -> tuple[Any, Verdict | None]:
+        def surrounded() -> Any:
+            with _surrounded(self.subject.surroundings):
+                return call()
+
+        return attempt(name, surrounded, self._usual)
 
     @staticmethod
     def _passed_on(verdict: Verdict) -> Verdict:
@@ -113,16 +122,16 @@ class _Judge:
                 *self._arguments(), reduction=draw.reduction, part=draw.part, route=draw.route
             )
 
-        found, problem = attempt("exact", call)
+        found, problem = self._attempt("exact", call)
         if problem is None:
-            again, problem = attempt("exact again", call)
+            again, problem = self._attempt("exact again", call)
             if problem is None and not torch.equal(found, again):
                 yield Verdict("wrong", "exact", "another result the second time")
         yield problem or self._compared("exact", found, self._total)
 
     def _blocks(self) -> Iterator[Verdict]:
         draw = self.subject
-        found, problem = attempt(
+        found, problem = self._attempt(
             "layer_blocks",
             lambda: library.layer_blocks(
                 *self._arguments(), reduction=draw.reduction, part=draw.part, route=draw.route
@@ -151,12 +160,12 @@ class _Judge:
 
     def _samples(self) -> Iterator[Verdict]:
         draw = self.subject
-        found, problem = attempt(
+        found, problem = self._attempt(
             "per_sample",
             lambda: library.per_sample(*self._arguments(), part=draw.part, route=draw.route),
         )
         if problem is None:
-            dense, problem = attempt("per_sample", found.to_dense)
+            dense, problem = self._attempt("per_sample", found.to_dense)
         if problem is not None:
             yield problem
             return
@@ -174,7 +183,7 @@ class _Judge:
         norm = max(float(torch.linalg.matrix_norm(truth, 2).max()), self.truth.scale)
         for method in ("dense", "lanczos"):
             name = f"moments {method}"
-            result, problem = attempt(
+            result, problem = self._attempt(
                 name,
                 functools.partial(
                     library.moments,
@@ -193,7 +202,7 @@ class _Judge:
         truth = self._part()
         if truth.shape[1] > brute.LARGEST or truth.shape[0] > 4:
             return
-        result, problem = attempt(
+        result, problem = self._attempt(
             "threshold",
             lambda: stability.stability_threshold(found, batch_size=self.subject.batch_size),
         )
@@ -204,7 +213,7 @@ class _Judge:
 
     def _operator(self) -> Iterator[Verdict]:
         draw = self.subject
-        found, problem = attempt(
+        found, problem = self._attempt(
             "operator",
             lambda: library.operator(*self._arguments(), reduction=draw.reduction, part=draw.part),
         )
@@ -213,7 +222,7 @@ class _Judge:
             return
         generator = torch.Generator().manual_seed(1)
         vectors = torch.randn(found.size, 2, generator=generator, dtype=torch.float64)
-        products, problem = attempt("operator", lambda: found(vectors))
+        products, problem = self._attempt("operator", lambda: found(vectors))
         if problem is not None:
             yield problem
             return
@@ -229,7 +238,7 @@ class _Judge:
         total = self._total(self._part())
         slack = FINE * len(total) * self.truth.scale * draw_weight(draw)
         yield from self._extremes(found, total, slack)
-        estimate, problem = attempt("trace", lambda: library.trace(found))
+        estimate, problem = self._attempt("trace", lambda: library.trace(found))
         if problem is not None:
             yield problem
             return
@@ -243,7 +252,7 @@ class _Judge:
     def _extremes(
         self, found: library.HessianOperator, total: Tensor, slack: float
     ) -> Iterator[Verdict]:
-        ends, problem = attempt("extremes", found.extremes)
+        ends, problem = self._attempt("extremes", found.extremes)
         if problem is not None:
             yield problem
             return
@@ -304,6 +313,14 @@ class _Judge:
         return distance, max(allowed, 100 * float(shift.abs().max()))
 
 
+def _surrounded(mode: str) -> AbstractContextManager[Any]:
+    """The mode of torch that a caller may happen to be in."""
+    if mode == "autocast":
+        return torch.autocast("cpu", dtype=torch.bfloat16)
+    modes = {"no_grad": torch.no_grad, "inference_mode": torch.inference_mode}
+    return modes[mode]() if mode else nullcontext()
+
+
 def draw_weight(draw: Draw) -> float:
     """What the reduction multiplies a bound on one sample by."""
     return float(len(draw.inputs)) if draw.reduction == "sum" else 1.0
@@ -326,17 +343,19 @@ def _spans(draw: Draw) -> dict[str, tuple[int, int]]:
     return spans
 
 
-def _own_error(control: Draw) -> str:
-    """How the model and the loss fail in ordinary use, if they do: not the library's affair."""
+def _ordinary_use(control: Draw) -> tuple[str, set[str]]:
+    """How model and loss fail in ordinary use, and the warnings: not the library's affair."""
     model, x = control.model, control.inputs
     kept = next((p.dtype for p in model.parameters() if not p.is_complex()), torch.float64)
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    failure = ""
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
         try:
-            with torch.no_grad():
-                outputs = model(x.to(kept) if x.is_floating_point() else x)
-                if not isinstance(control.criterion.plain, type(library.CROSS_ENTROPY)):
-                    control.criterion.loss(outputs, control.criterion.targets)
+            outputs = model(x.to(kept) if x.is_floating_point() else x)
+            targets = control.criterion.targets
+            if isinstance(control.criterion.plain, type(library.CROSS_ENTROPY)):
+                targets = targets.long()  # labels of every kind are the library's own affair
+            control.criterion.loss(outputs, targets).sum().backward()
         except Exception as problem:
-            return f"{type(problem).__name__}: {' '.join(str(problem).split())}"[:60]
-    return ""
+            failure = f"{type(problem).__name__}: {' '.join(str(problem).split())}"[:60]
+    return failure, {" ".join(str(warning.message).split()) for warning in heard}

@@ -18,6 +18,10 @@ from numerics.soundness.draws import Draw
 __all__ = ["NoTruth", "Truth", "batches", "enumerated", "moved", "second_look", "truth_of"]
 
 
+_REPEATS = 12
+"""Evaluations that must agree: a mask of two numbers is another one each time, or nearly."""
+
+
 class NoTruth(Exception):
     """The draw has no per-sample Hessians: every number that is returned for it is wrong."""
 
@@ -87,15 +91,15 @@ def truth_of(subject: Draw, twin: Draw, control: Draw) -> Truth:
         x, y = _doubled(twin.inputs), _doubled(twin.criterion.targets)
         singles = list(zip(x.split(1), y.split(1), strict=True))
         try:
-            first, second = (
+            first, *again = (
                 torch.stack([_value(twin.model, loss, *pair).detach() for pair in singles])
-                for _ in range(2)
+                for _ in range(_REPEATS)
             )
         except NoTruth:
             raise
         except Exception as problem:
             raise NoTruth(f"single samples cannot be evaluated: {type(problem).__name__}") from None
-        if not torch.equal(first, second):
+        if not all(torch.equal(first, values) for values in again):
             raise NoTruth("the loss is random")
         if not bool(torch.isfinite(first).all()):
             raise NoTruth("the loss is not finite")

@@ -30,8 +30,8 @@ def judge(seed: int, index: int) -> Judgement:
     """Judge one draw: the same for the same two numbers, whatever was drawn before."""
     torch.set_num_threads(1)
     if index % _SPECTRA == _SPECTRA - 1:
-        verdicts, words = judge_spectrum(Dice(seed, index))
-        return judgement(index, verdicts, core=False, words=words)
+        verdicts, sound, words = judge_spectrum(Dice(seed, index))
+        return judgement(index, verdicts, core=sound, words=words)
     return judge_model(seed, index)
 
 
@@ -74,8 +74,12 @@ class Tally:
         lines = [f"{v.call}: {v.reason}" for v in found.verdicts if v.status == "wrong"]
         if lines:
             self.wrong.append({"index": found.index, "drawn": found.words, "wrong": lines})
-        first = ("exact", "layer_blocks", "per_sample", "operator")
-        refused = [f"{v.call}: {v.reason}" for v in found.verdicts if v.call in first]
+        matrices = found.words.startswith("matrices")
+        refused = [
+            f"{v.call}: {v.reason}"
+            for v in found.verdicts
+            if matrices or v.call in ("exact", "layer_blocks", "per_sample", "operator")
+        ]
         if found.core and refused:
             self.core_refused.append(
                 {"index": found.index, "drawn": found.words, "refused": refused}

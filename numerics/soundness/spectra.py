@@ -142,8 +142,12 @@ def moment_verdict(name: str, found: library.Moments, tops: list[Any], norm: flo
     return Verdict("right", name)
 
 
-def judge_spectrum(dice: Dice) -> tuple[list[Verdict], str]:
-    """Judge the moments and thresholds of one draw of matrices."""
+def judge_spectrum(dice: Dice) -> tuple[list[Verdict], bool, str]:
+    """Judge the moments and thresholds of one draw of matrices.
+
+    Returns:
+        What came of the calls, whether the premises of all of them hold, and words.
+    """
     found, given, matrices, power, words = draw_matrices(dice)
     n = len(matrices)
     size, replacement = dice.whole(1, min(n, 3)), dice.chance(0.4)
@@ -154,7 +158,9 @@ def judge_spectrum(dice: Dice) -> tuple[list[Verdict], str]:
     verdicts += _threshold(found, matrices, size, radius * 10.0**-power, ascent)
     if not torch.equal(before, matrices):
         verdicts.append(Verdict("wrong", "left as it was", "the matrices changed"))
-    return verdicts, f"matrices | {words} | {ascent}, radius {radius:g}e{-power}"
+    values = torch.linalg.eigvalsh(matrices / (_norm(matrices) or 1.0))
+    sound = bool(values.max() > 0) and bool((values[:, 0] >= -1e-13).all())
+    return verdicts, sound, f"matrices | {words} | {ascent}, radius {radius:g}e{-power}"
 
 
 def _moments(

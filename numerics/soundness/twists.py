@@ -261,6 +261,56 @@ def strange(dice: Dice, model: nn.Module, inputs: Tensor) -> tuple[nn.Module, Te
     return dice.fill(Packed()), tokens
 
 
+class _Doubling(nn.Linear):
+    """A subclass that computes something else."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 2 * super().forward(x)
+
+
+def subclassed(dice: Dice, model: nn.Module, inputs: Tensor) -> tuple[nn.Module, Tensor] | None:
+    """A layer is an instance of a subclass."""
+    options = [m for m in model.modules() if type(m) is nn.Linear]
+    if not options:
+        return None
+    dice.pick(options).__class__ = _Doubling
+    return model, inputs
+
+
+def shared(dice: Dice, model: nn.Module, inputs: Tensor) -> tuple[nn.Module, Tensor] | None:
+    """A layer is used twice, or two layers have one weight."""
+    if not isinstance(model, nn.Sequential) or not isinstance(model[-1], nn.Linear):
+        return None
+    width = model[-1].out_features
+    layer, other = nn.Linear(width, width).double(), nn.Linear(width, width).double()
+    dice.fill(layer)
+    if dice.chance(0.5):
+        other = layer
+    elif dice.chance(0.5):
+        other.weight = layer.weight
+    else:
+        other.bias = layer.bias
+    tail = (nn.Tanh(), layer, nn.Tanh(), other)
+    nested = dice.chance(0.4)
+    return nn.Sequential(*((model,) if nested else model), *tail), inputs
+
+
+def nested(dice: Dice, model: nn.Module, inputs: Tensor) -> tuple[nn.Module, Tensor]:
+    """One container in another."""
+    return nn.Sequential(model, nn.Identity()), inputs
+
+
+def steep(dice: Dice, model: nn.Module, inputs: Tensor) -> tuple[nn.Module, Tensor]:
+    """Parameters or inputs much larger or smaller than usual."""
+    factor = dice.pick((30.0, 5.0, 1e-3, 1e-8))
+    if inputs.is_floating_point() and dice.chance(0.5):
+        return model, inputs * factor
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(factor)
+    return model, inputs
+
+
 def counted(dice: Dice, model: nn.Module, inputs: Tensor) -> tuple[nn.Module, Tensor]:
     """Token frequencies scale the gradient of a table: a backward that is no derivative."""
     table = nn.Embedding(4, 2, scale_grad_by_freq=not dice.ideal)
@@ -290,6 +340,10 @@ TWISTS: dict[Twist, float] = {
     strange: 2,
     counted: 1,
     compiled: 1,
+    subclassed: 1.5,
+    shared: 2,
+    nested: 1.5,
+    steep: 2,
     **{_around(kind): 2 for kind in ("pair", "named", "nothing", "gain", "proper", "sum_rule")},
     **{_around(kind): 2 for kind in ("checkpoint", "keeps", "in_place", "cast")},
     **{_around(kind): 1.5 for kind in ("once", "skewed", "outside", "mean", "neighbour")},

@@ -8,12 +8,11 @@ the signs of its outermost sum: a browser may break the line there.
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 
 from paper_figures.report.markup import STAR, Markup, join, tag
-from theory.export.instance import Value
+from theory.export.instance import Value, expression
 from theory.expressions.printing import to_latex, to_text
-from theory.expressions.terms import Const, Relation, Scalar
+from theory.expressions.terms import Relation, Scalar
 
 __all__ = ["formula", "symbol", "value"]
 
@@ -176,8 +175,8 @@ def value(name: str, number: Value) -> Markup:
 
 
 def _entries(number: Value) -> Markup:
-    if isinstance(number, Fraction):
-        return join(_Reader(to_latex(Const(number))).pieces())
+    if not isinstance(number, tuple):
+        return join(_Reader(to_latex(expression(number))).pieces())
     rows = (row if isinstance(row, tuple) else (row,) for row in number)
     cells = (tag("mtr", *(tag("mtd", _entries(x)) for x in row)) for row in rows)
     return _fenced("(", tag("mtable", *cells), ")")

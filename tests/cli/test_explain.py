@@ -5,14 +5,14 @@ import re
 from dataclasses import replace
 
 import pytest
-from small import P_POSITIVE, Q_NONNEGATIVE, make, p, q, small
+from small import P_POSITIVE, Q_NONNEGATIVE, file_with, make, p, q, small
 
 import theory
 from theory.__main__ import main
 from theory.building import times
 from theory.certificates import Fact
 from theory.checkers import Opinion, examine
-from theory.export.to_json import decode, encode
+from theory.export.to_json import decode
 from theory.export.to_latex import article, typeset
 from theory.export.to_text import explained, explanation
 from theory.statements import Condition, Lemma, Status
@@ -38,16 +38,6 @@ UNPROVED = {
         "is not the claim",
     ),
 }
-
-
-def file_with(folder, *theorems):
-    """A user's file that holds these theorems."""
-    path = folder / "mine.py"
-    path.write_text(
-        "import json\nfrom theory.export.to_json import decode\n"
-        f"THEOREMS = decode(json.loads({json.dumps(encode(theorems))!r}))\n"
-    )
-    return str(path)
 
 
 def commands(latex):

@@ -6,10 +6,12 @@ import os
 import py_compile
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import theory
+from theory import _entry
 
 #: A false theorem whose file first plants one module of every name that Python or a library has.
 EVIL = """
@@ -111,13 +113,17 @@ def test_from_python_a_file_is_read_after_all_that_is_needed_is_imported(tmp_pat
     markers.mkdir()
     (tmp_path / "evil.py").write_text(EVIL.format(plant=PLANT.replace("KEPT", "[]")))
     script = (
-        "import sys, theory\n"
-        "found = theory.load_file('evil.py')\n"
+        "import sys, theory, theory.registry as registry\n"
         "from theory.checkers import available, examine\n"
-        "before = {name.partition('.')[0] for name in sys.modules}\n"
+        "run, before = registry._run, set()\n"
+        "def watched(*given):\n"
+        "    before.update(sys.modules)\n"
+        "    return run(*given)\n"
+        "registry._run = watched\n"
+        "found = theory.load_file('evil.py')\n"
         "verdict = examine(found[0], available())\n"
         "print(verdict.status.value)\n"
-        "print(*{name.partition('.')[0] for name in sys.modules} - before)\n"
+        "print(*{name.partition('.')[0] for name in {*sys.modules} - before})\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -154,3 +160,52 @@ def test_a_file_finds_what_lies_beside_it_and_in_the_working_folder(tmp_path, mo
     (beside / "mine.py").write_text("import json, other\nfrom helper import THEOREM\n")
     monkeypatch.chdir(here)
     assert [t.id for t in theory.load_file("../beside/mine.py")] == ["sgd-pl-linear"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "original", "is_it"),
+    [
+        (["-m", "check"], ["python", "-m", "theory", "check"], True),
+        (["-m"], ["python", "-X", "dev", "-mtheory"], True),
+        (["-m", "x"], ["python", "-Bmtheory", "x"], True),
+        (["-m"], ["python", "-m", "theory.soundness"], False),
+        (["-m", "theory"], ["python", "-m", "numerics", "theory"], False),
+        (["-m"], ["python", "-m", "mytheory"], False),
+        (["-c"], ["python", "-c", "theory"], False),
+        ([""], ["python"], False),
+    ],
+)
+def test_only_the_program_leaves_the_working_folder(monkeypatch, argv, original, is_it):
+    monkeypatch.setattr(sys, "argv", argv)
+    monkeypatch.setattr(sys, "orig_argv", original)
+    assert _entry.is_the_program() is is_it
+
+
+def test_a_checkout_that_is_not_installed_comes_after_the_library(monkeypatch):
+    library = ["/lib/python3.zip", "/lib/python3", "/venv/site-packages", "/else"]
+    for first, left in (
+        ("/somewhere", library),
+        (_entry.HOME, [*library[:2], _entry.HOME, *library[2:]]),
+    ):
+        monkeypatch.setattr(sys, "path", [first, *library])
+        _entry.leave_working_folder()
+        assert sys.path == left
+
+
+def test_z3_loads_the_library_that_it_came_with(tmp_path):
+    """By itself z3 takes one from the working folder before its own."""
+    z3 = pytest.importorskip("z3")
+    for own in Path(z3.__file__).parent.glob("lib/libz3.*"):
+        (tmp_path / own.name).symlink_to(own)
+    assert any(tmp_path.iterdir())
+    script = (
+        "import ctypes; from theory import checkers; load, seen = ctypes.CDLL, []\n"
+        "ctypes.CDLL = lambda name, *more: seen.append(name) or load(name, *more)\n"
+        "{}import z3; print(seen[-1])"
+    )
+    for before, taken in (("", tmp_path), ("checkers.fix(); ", Path(z3.__file__).parent)):
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", script.format(before)],
+            cwd=tmp_path, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert Path(done.stdout.strip()).is_relative_to(taken)

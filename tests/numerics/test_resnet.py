@@ -109,9 +109,11 @@ def test_a_frozen_pass_has_the_outputs_of_a_training_pass_and_is_restored():
     assert all(torch.equal(a, b) for a, b in zip(before, statistics(model), strict=True))
     assert torch.equal(frozen, model(x))  # by the batch's own statistics, as in training
     assert not torch.equal(before[0], statistics(model)[0])
+    kept = statistics(model)
     with pytest.raises(RuntimeError), frozen_statistics(model):
+        model(x)
         raise RuntimeError
-    assert all(m.track_running_stats for m in model.modules() if isinstance(m, nn.BatchNorm2d))
+    assert all(torch.equal(a, b) for a, b in zip(kept, statistics(model), strict=True))
 
 
 @pytest.mark.parametrize("spec", [SAM, NORMALIZED_SAM], ids=lambda s: s.name)
@@ -196,7 +198,8 @@ def test_augmentation_is_used_paired_and_for_training_only():
 
 
 def test_divergence_is_reported():
-    found = fit(Member(0, SGD, 1e30, 0.0, 10))
+    # The scale of weights before a normalisation does not matter: only overflow diverges surely.
+    found = fit(Member(0, SGD, 1e308, 0.0, 10))
     assert found.diverged and torch.isinf(found.validation_scores[-1])
 
 
@@ -226,3 +229,59 @@ def test_fitting_leaves_the_model_and_the_global_state_alone():
 def test_bad_input_is_one_clear_line(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+class Everything(nn.Module):
+    """Layers that change buffers or draw random numbers in training mode."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.utils.parametrizations.spectral_norm(nn.Conv1d(1, 4, 2))
+        self.old = nn.utils.spectral_norm(nn.Conv1d(4, 4, 1))
+        self.norms = nn.Sequential(
+            nn.InstanceNorm1d(4, track_running_stats=True), nn.BatchNorm1d(4), nn.Dropout(0.5)
+        )
+        self.head = nn.Linear(16, 3)
+        self.masks = []
+
+    def forward(self, x):
+        x = self.norms(self.old(self.first(x)))
+        self.masks.append((x == 0).detach())
+        return self.head(torch.tanh(x).flatten(1))
+
+
+@pytest.mark.filterwarnings("ignore:.*spectral_norm.*deprecated")
+def test_all_buffers_follow_the_first_pass_and_masks_repeat():
+    torch.manual_seed(0)
+    model = Everything().double().train()
+    x, y = torch.randn(6, 1, 5, dtype=torch.float64), torch.tensor([0, 1, 2, 0, 1, 2])
+    reference = copy.deepcopy(model)
+    torch.manual_seed(1)
+    reference(x)
+    state = torch.get_rng_state()
+    torch.manual_seed(1)
+    optimizer = Optimizer(model.parameters(), NORMALIZED_SAM, 0.1, 0.5)
+    optimizer.step(sam_closure(model, CROSS_ENTROPY, x, y))
+    assert torch.equal(torch.get_rng_state(), state)  # as much as one pass draws
+    assert len(list(model.buffers())) > 6
+    for (name, found), expected in zip(model.named_buffers(), reference.buffers(), strict=True):
+        assert torch.equal(found, expected), name
+    first, second = model.masks
+    assert torch.equal(first, second) and 0 < int(first.sum()) < first.numel()
+
+
+def test_scores_leave_every_module_its_mode():
+    model, (x, y) = small().train(), images(12)
+    model.stem[1].eval()  # frozen
+    modes = [module.training for module in model.modules()]
+    before = [buffer.clone() for buffer in model.buffers()]
+    mean_score(model, mistakes, x, y)
+    assert [module.training for module in model.modules()] == modes
+
+    def broken(outputs, targets):
+        raise ArithmeticError
+
+    with pytest.raises(ArithmeticError):
+        mean_score(model, broken, x, y)
+    assert [module.training for module in model.modules()] == modes
+    assert all(torch.equal(a, b) for a, b in zip(before, model.buffers(), strict=True))

@@ -1,9 +1,12 @@
 """Theorems of one step, to be accepted or refused; those of the library, by how they end."""
 
+import json
+
 import theory
 from theory import witnesses
 from theory.algorithms import GD
 from theory.assumptions import ZERO
+from theory.export.to_json import encode
 from theory.expressions.terms import Function, Named, Operator, Param
 from theory.statements import (
     Attribution,
@@ -60,3 +63,13 @@ def proved(theorem):
 def small(claim, certificate, *hypotheses, **more):
     """A theorem of one step, with a witness if its hypotheses have a small instance."""
     return witnesses.completed(make(claim, certificate, *hypotheses, **more))
+
+
+def file_with(folder, *theorems):
+    """A user's file that holds these theorems."""
+    path = folder / "mine.py"
+    path.write_text(
+        "import json\nfrom theory.export.to_json import decode\n"
+        f"THEOREMS = decode(json.loads({json.dumps(encode(theorems))!r}))\n"
+    )
+    return str(path)

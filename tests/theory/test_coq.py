@@ -1,6 +1,7 @@
 """Coq as a second opinion: every theorem's file compiles, and a coqc that fails proves nothing."""
 
 import dataclasses
+import os
 import random
 import re
 import shutil
@@ -236,7 +237,7 @@ def test_explain_says_why_there_is_no_file(tmp_path, capsys):
     file.write_text(
         "import dataclasses, theory\n"
         "good = theory.get('pl-half-to-bare')\n"
-        "THEOREM = dataclasses.replace(good, hypotheses=())\n"
+        "THEOREM = dataclasses.replace(good, id='mine', hypotheses=())\n"
     )
     assert main(["explain", str(file), "--coq"]) == 2
     assert "there is no assumption 'PL'" in capsys.readouterr().err
@@ -281,6 +282,57 @@ def test_a_coqc_that_fails(tmp_path, monkeypatch, script, verdict, reason):
     fake_coqc(tmp_path, monkeypatch, script)
     said = opinion(GOOD)
     assert said.verdict == verdict and reason in said.reason, said
+
+
+@pytest.mark.parametrize(
+    ("script", "word", "status"),
+    [
+        ("echo 'Error: No applicable tactic.' >&2; exit 1", "undecided", "undecided"),
+        ("exit 1", "error", "error"),
+        ("sleep 9", "undecided", "undecided"),
+        (f"cat <<'E'\n{REALS}E\n", "proved", "proved"),
+    ],
+)
+def test_one_on_the_path_that_fails_is_seen_in_table_and_exit_status(
+    tmp_path, monkeypatch, capsys, script, word, status
+):
+    path = tmp_path / "coqc"
+    path.write_text("#!/bin/sh\n" + script)
+    path.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(coq_checker, "compiler", coq_checker.compiler.__wrapped__)
+    monkeypatch.setattr(coq_checker.opinion, "__defaults__", (1.0,))
+    code = main(["check", "pl-half-to-bare", "--checkers", "kernel,coq"])
+    out = " ".join(capsys.readouterr().out.split())
+    assert word in out and "kernel 1," in out
+    if status == "proved":
+        assert code == 0 and "coq 1; none differ" in out
+    else:
+        assert code == 1
+        assert f"coq 0 and 1 {word}; 1 differs" in out and f"pl-half-to-bare is {status}" in out
+
+
+def test_one_that_is_named_from_the_working_folder_is_passed_over(tmp_path, monkeypatch):
+    (tmp_path / "coqc").write_text("#!/bin/sh\necho Closed under the global context")
+    (tmp_path / "coqc").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    for places in (".", "", ".:", os.pathsep.join(["", ".", "./."])):
+        monkeypatch.setenv("PATH", places)
+        assert coq_checker.compiler.__wrapped__() is None
+
+
+@needs_coq
+def test_what_lies_in_the_users_folders_is_not_loaded(tmp_path, monkeypatch):
+    """A folder of other people's files, a settings file, and a `Reals` of one's own."""
+    for place in ("coq", "Reals", "coq/user-contrib"):
+        (tmp_path / place).mkdir(exist_ok=True)
+        (tmp_path / place / "Reals.vo").write_text("no library")
+        (tmp_path / place / "Lra.vo").write_text("no library")
+    (tmp_path / "coqrc").write_text("Admitted.")
+    for name in ("COQPATH", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_DATA_DIRS"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert opinion(GOOD).verdict == "proved"
 
 
 def test_a_coqc_that_hangs_is_stopped_with_all_that_it_started(tmp_path, monkeypatch):

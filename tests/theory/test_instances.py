@@ -5,54 +5,141 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from small import PROVED, H, H_b
+from small import PROVED, H, H_b, f, f_b
 from test_lowering import PARAMETERS, random_model, random_scalar, random_vector
 
-from theory.expressions.polynomials import ONE, Poly
-from theory.expressions.terms import IllFormed, Inner, Named, Relation, norm2, substitute
-from theory.instances import is_nonnegative, is_positive_semidefinite, read, unmet
+from theory.expressions.terms import (
+    Gradient,
+    IllFormed,
+    Inner,
+    Mean,
+    Named,
+    Operator,
+    Relation,
+    Value,
+    norm2,
+    substitute,
+)
+from theory.instances import (
+    constant,
+    is_nonnegative,
+    is_positive_semidefinite,
+    product,
+    read,
+    total,
+    unmet,
+    variable,
+)
 from theory.models import of_witness, rational
+from theory.reals import Real, value
 from theory.soundness.refuting import pool
 from theory.statements import Assumption, Rule
-from theory.witnesses import of_model
+from theory.witnesses import algebraic, of_model, positive_root, quadratic, witness
 
-u = Named("u")
+u, X, Y = Named("u"), Named("x"), Named("y")
+J, J_b = Operator("J"), Operator("J", sampled=True)
 WITH_HYPOTHESES = [t for t in PROVED if t.hypotheses]
+
+
+def same(instance, model, tree):
+    """Whether both evaluations give one number for every sample, the same one."""
+    direct = np.broadcast_to(model.scalar(tree), (instance.samples,))
+    for sample, expected in enumerate(direct):
+        value = instance.scalar(tree, sample)
+        assert set(value) <= {()} and value.get((), 0) == expected
 
 
 @pytest.mark.parametrize("seed", range(60))
 def test_both_evaluations_agree_exactly(seed):
     rng = np.random.default_rng(seed)
     model = random_model(rng)
-    instance = read(of_model(model))
-    tree = random_scalar(rng, 3)
-    direct = np.broadcast_to(model.scalar(tree), (3,))
-    for sample in range(3):
-        value = instance.scalar(tree, sample)
-        assert value.is_constant and value.terms.get(ONE, 0) == direct[sample]
+    same(read(of_model(model)), model, random_scalar(rng, 3))
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_both_evaluations_agree_on_operators_with_a_matrix_of_their_own(seed):
-    """H gets its own matrix in place of the mean of the samples; no H_b may be asked for."""
+def with_own(rng, model):
+    """The model with general matrices for H and J, and quadratics with all terms for f."""
+    general = rational(rng.integers(-3, 4, size=(3, 2, 2)).tolist())
+    roots = rational(rng.integers(-3, 4, size=(3, 2, 2)).tolist())
+    slopes = rational(rng.integers(-3, 4, size=(3, 2)).tolist())
+    levels = rational(rng.integers(-3, 4, size=3).tolist())
+    symmetric = roots + roots.swapaxes(1, 2)
+    return replace(
+        model,
+        operators={"H": symmetric, "J": general},
+        functions={"f": (symmetric[::-1], slopes, levels)},
+    )
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_both_evaluations_agree_where_every_symbol_has_numbers_of_its_own(seed):
     rng = np.random.default_rng(seed)
-    model = random_model(rng)
-    root = rational(rng.integers(-3, 4, size=(2, 2)).tolist())
-    own = replace(model, operators={"H": root + root.T})
+    own = with_own(rng, random_model(rng))
     instance = read(of_model(own))
     assert of_model(of_witness(of_model(own))) == of_model(own)
-    tree = substitute(random_scalar(rng, 3), H_b, H)
-    direct = np.broadcast_to(own.scalar(tree), (3,))
-    for sample in range(3):
-        value = instance.scalar(tree, sample)
-        assert value.is_constant and value.terms.get(ONE, 0) == direct[sample]
-    x = Named("x")
-    probe = Inner(x, H(x))
-    at = model.vectors["x"]
-    assert own.scalar(probe) == at @ (root + root.T) @ at
-    for evaluate in (own.scalar, lambda tree: instance.scalar(tree, 0)):
-        with pytest.raises(ValueError, match="one matrix for all samples"):
-            evaluate(Inner(x, H_b(x)))
+    tree = random_scalar(rng, 3)
+    letters = [J, J_b, J.adjoint, J_b.adjoint]
+    for old in (H, H_b):
+        if rng.integers(2):
+            tree = substitute(tree, old, letters[rng.integers(4)])
+    same(instance, own, tree)
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_both_evaluations_agree_on_numbers_that_are_not_rational(seed):
+    """Every number of the model times √2 or plus √2; and the values are those of floats."""
+    rng = np.random.default_rng(seed)
+    rough = with_own(rng, random_model(rng))
+    s, root = value(algebraic(0, 1), positive_root(2)), 2**0.5
+
+    def moved(model, times):
+        a, c, levels = model.functions["f"]
+        return replace(
+            model,
+            parameters={name: q * times for name, q in model.parameters.items()},
+            vectors={name: v + times for name, v in model.vectors.items()},
+            functions={"f": (a * times, c + times, levels)},
+            operators={name: m * times for name, m in model.operators.items()},
+        )
+
+    model, floats = moved(rough, s), moved(rough, root)
+    assert of_witness(of_model(model)).parameters == model.parameters
+    tree = random_scalar(rng, 2)
+    same(read(of_model(model)), model, tree)
+    exact = np.broadcast_to(model.scalar(tree), (3,))
+    for number, near in zip(exact, np.broadcast_to(floats.scalar(tree), (3,)), strict=True):
+        parts = number.coefficients if isinstance(number, Real) else (number,)
+        terms = [float(c) * root**i for i, c in enumerate(parts)]
+        size = 1e3 + sum(map(abs, terms))  # some hundred operations on numbers of this size
+        assert float(near) == pytest.approx(sum(terms), abs=1e-12 * size, rel=1e-9)
+
+
+def test_an_operator_a_gradient_and_a_mean_by_hand():
+    rng = np.random.default_rng(5)
+    own = with_own(rng, random_model(rng))
+    instance = read(of_model(own))
+    x, y = own.vectors["x"], own.vectors["y"]
+    a, c, levels = own.functions["f"]
+    general = own.operators["J"]
+    by_hand = {
+        Value(f, X): (x @ a.sum(0) @ x / 2 + c.sum(0) @ x + levels.sum()) / 3,
+        Inner(Gradient(f, X), Y): (a.sum(0) @ x + c.sum(0)) @ y / 3,
+        Mean(norm2(Gradient(f_b, X))): sum(v @ v for v in a @ x + c) / 3,
+        Inner(J(X), Y): (general.sum(0) @ x) @ y / 3,
+        Mean(norm2(J_b.adjoint(X))): sum(v @ v for v in general.swapaxes(1, 2) @ x) / 3,
+    }
+    for tree, expected in by_hand.items():
+        assert own.scalar(tree) == expected
+        assert instance.scalar(tree, 0).get((), 0) == expected
+
+
+def test_one_entry_is_the_same_for_every_sample():
+    bowl = quadratic([[2]], [1], 3)
+    given = witness({}, {"x": [1]}, [[[1]], [[2]]], {"J": [[5]]}, {"f": [bowl]})
+    spread = witness({}, {"x": [1]}, [[[1]], [[2]]], {"J": [[[5]], [[5]]]}, {"f": [bowl, bowl]})
+    for tree in (Value(f_b, X), Value(f, X), Inner(X, J_b(X)), Mean(Inner(X, H_b(X)))):
+        for sample in range(2):
+            assert read(given).scalar(tree, sample) == read(spread).scalar(tree, sample)
+        same(read(given), of_witness(given), tree)
 
 
 def random_rule(rng):
@@ -68,6 +155,7 @@ def test_both_decide_the_same_rules_in_the_same_way():
     for seed in range(80):
         rng = np.random.default_rng(seed)
         model, rule = random_model(rng), random_rule(rng)
+        model = with_own(rng, model) if seed % 2 else model
         (its,) = rule.rules
         instance = read(of_model(model))
         answers.append(instance.holds(its.relation, its.variables))
@@ -89,14 +177,14 @@ def test_pools_of_instances_satisfy_the_hypotheses(theorem):
     assert all(model.satisfies(h) for model in models for h in theorem.hypotheses)
 
 
-def quadratic(matrix):
-    names = [None, *(("u", i) for i in range(len(matrix) - 1))]
-    atoms = [Poly.constant(1) if name is None else Poly.atom(name) for name in names]
-    total = Poly()
-    for i, row in enumerate(matrix):
-        for j, entry in enumerate(row):
-            total = total + Poly.constant(entry) * atoms[i] * atoms[j]
-    return total
+def form(matrix):
+    """(1, z)' M (1, z) as a polynomial in z."""
+    atoms = [constant(Fraction(1)), *(variable(("u", i)) for i in range(len(matrix) - 1))]
+    return total(
+        product(constant(entry), product(atoms[i], atoms[j]))
+        for i, row in enumerate(matrix)
+        for j, entry in enumerate(row)
+    )
 
 
 def test_definiteness_is_decided_as_by_eigenvalues():
@@ -109,12 +197,13 @@ def test_definiteness_is_decided_as_by_eigenvalues():
         expected = np.linalg.eigvalsh(matrix.astype(float)).min() > -1e-9
         rows = [[Fraction(int(entry)) for entry in row] for row in matrix]
         assert is_positive_semidefinite(rows) == expected
-        answers.append(is_nonnegative(quadratic(rows)))
+        answers.append(is_nonnegative(form(rows)))
         assert answers[-1] == expected
     assert 50 < sum(answers) < 290
 
 
 def test_higher_degrees_are_not_decided():
-    cube = Poly.atom(("u", 0)) ** 3
+    at = variable(("u", 0))
+    cube = product(at, product(at, at))
     with pytest.raises(IllFormed, match="not quadratic"):
         is_nonnegative(cube)

@@ -146,7 +146,7 @@ def test_the_witness_of_the_quadratic_rate_attains_it():
     instance = read(theorem.witness)
     given = {name: float(number) for name, number in theorem.witness.parameters}
     matrices = [np.array(m, dtype=float) for m in theorem.witness.curvatures]
-    assert len(instance.matrices) == 3
+    assert instance.samples == 2
     worst = oracle.worst_ratio(matrices, np.eye(1), given["step_size"], given["radius"])
     assert worst == 1 - given["mu"] / given["beta"]
 

@@ -6,11 +6,21 @@ from operator import attrgetter
 
 from theory.checkers import Verdict, examine
 from theory.export.conventions import algorithm, conventions
-from theory.export.instance import Value, symbols, untrue
+from theory.export.instance import (
+    INSTANCE,
+    WITNESS,
+    Value,
+    defining,
+    expression,
+    judged,
+    symbols,
+    told,
+    untrue,
+)
 from theory.export.to_text import cited
 from theory.export.verdicts import headline, is_proof, steps
 from theory.expressions.printing import LATEX, Printer, to_latex
-from theory.expressions.terms import Const, Relation
+from theory.expressions.terms import Relation
 from theory.prose import AUTHOR, in_words
 from theory.statements import Condition, Theorem, Witness
 
@@ -78,7 +88,8 @@ def _section(verdict: Verdict) -> list[str]:
         else:
             lines += [display(rule.relation) for rule in hypothesis.rules]
     refutation = theorem.refutation
-    return lines + (_refutation(verdict, refutation) if refutation else _proof(verdict))
+    lines += _refutation(verdict, refutation) if refutation else _proof(verdict)
+    return lines + _witness(theorem)
 
 
 def _symbols(theorem: Theorem) -> list[str]:
@@ -113,9 +124,7 @@ def _refutation(verdict: Verdict, refutation: Witness) -> list[str]:
     lines = [rf"\subsection*{{Claimed{', and refuted' if report.failure else ''}}}"]
     for lemma in theorem.proof:
         lines += [rf"\paragraph{{{prose(lemma.name)}}}{prose(lemma.why)}", display(lemma.claim)]
-    lines += [r"\subsection*{Instance}", "With $H_b = A_b$, each sample $b$ equally likely:"]
-    shown = (f"{name} = {shown_value(value)}" for name, value in symbols(refutation, LATEX_FORM))
-    lines.append(rf"\begin{{gather*}}{ROW.join(shown)}\end{{gather*}}")
+    lines += [r"\subsection*{Instance}", prose(f"{INSTANCE}:"), _instance(refutation)]
     if report.failure is None:
         return [*lines, prose(f"It refutes nothing: {report.reason}.")]
     name, false = prose(report.failure.claim), to_latex(untrue(report.failure))
@@ -124,10 +133,29 @@ def _refutation(verdict: Verdict, refutation: Witness) -> list[str]:
     return [*lines, rf"What is true: \texttt{{{repaired}}}."] if repaired else lines
 
 
+def _witness(theorem: Theorem) -> list[str]:
+    """The numbers with which the hypotheses hold together, and what is trivial about them."""
+    if theorem.witness is None or theorem.refutation is not None:
+        return []
+    lines = [
+        r"\subsection*{Witness}",
+        prose(f"{WITNESS}:"),
+        _instance(told(theorem, theorem.witness)),
+    ]
+    return [*lines, prose(judged(theorem))]
+
+
+def _instance(instance: Witness) -> str:
+    shown = [f"{name} = {shown_value(value)}" for name, value in symbols(instance, LATEX_FORM)]
+    if instance.root is not None:
+        shown.append(r",\quad ".join(map(to_latex, defining(instance.root))))
+    return rf"\begin{{gather*}}{ROW.join(shown)}\end{{gather*}}"
+
+
 def shown_value(value: Value) -> str:
     """A number, a column of numbers or a matrix."""
     if not isinstance(value, tuple):
-        return to_latex(Const(value))
+        return to_latex(expression(value))
     rows = (
         " & ".join(map(shown_value, row)) if isinstance(row, tuple) else shown_value(row)
         for row in value

@@ -6,7 +6,17 @@ from operator import attrgetter
 
 from theory.checkers import Verdict, examine
 from theory.export.conventions import algorithm, conventions
-from theory.export.instance import Value, symbols, untrue
+from theory.export.instance import (
+    INSTANCE,
+    WITNESS,
+    Value,
+    defining,
+    expression,
+    judged,
+    symbols,
+    told,
+    untrue,
+)
 from theory.export.verdicts import headline, is_proof, steps
 from theory.expressions.printing import TEXT, Printer, to_text
 from theory.prose import AUTHOR, UNSEEN, sentences
@@ -64,6 +74,7 @@ def explained(verdict: Verdict) -> str:
         "",
         *(_refutation(verdict, theorem.refutation) if theorem.refutation else _proof(verdict)),
     ]
+    lines += _witness(theorem)
     if theorem.findings:
         lines += ["", UNSEEN, *(f"  - {finding}" for finding in theorem.findings)]
     return "\n".join(lines)
@@ -94,8 +105,7 @@ def _refutation(verdict: Verdict, refutation: Witness) -> list[str]:
     lines = ["Claimed" if failure is None else "Claimed, and refuted"]
     for lemma in theorem.proof:
         lines += [f"   {lemma.name}: {lemma.why}", f"      {to_text(lemma.claim)}"]
-    lines += ["", "Instance (H_b = A_b, each sample b equally likely)"]
-    lines += [f"   {name} = {_shown(value)}" for name, value in symbols(refutation, TEXT_FORM)]
+    lines += ["", INSTANCE, *_instance(refutation)]
     if failure is None:
         return [*lines, "", f"It refutes nothing: {verdict.report.reason}"]
     lines += ["", "Every hypothesis holds in it, and"]
@@ -103,6 +113,23 @@ def _refutation(verdict: Verdict, refutation: Witness) -> list[str]:
     return [*lines, "", f"What is true: {theorem.repaired_by}"] if theorem.repaired_by else lines
 
 
+def _witness(theorem: Theorem) -> list[str]:
+    """The numbers with which the hypotheses hold together, and what is trivial about them."""
+    if theorem.witness is None or theorem.refutation is not None:
+        return []
+    shown = _instance(told(theorem, theorem.witness))
+    return ["", WITNESS, *shown, f"   {judged(theorem)}"]
+
+
+def _instance(instance: Witness) -> list[str]:
+    lines = [f"   {name} = {_shown(value)}" for name, value in symbols(instance, TEXT_FORM)]
+    if instance.root is None:
+        return lines
+    return [*lines, "   where " + ", ".join(map(to_text, defining(instance.root)))]
+
+
 def _shown(value: Value) -> str:
     """A number, or nested rows of numbers."""
-    return f"[{', '.join(map(_shown, value))}]" if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_shown, value))}]"
+    return to_text(expression(value))

@@ -13,6 +13,7 @@ from typing import Any
 
 import theory
 from theory.checkers import Verdict
+from theory.degeneracy import degenerate
 from theory.export.to_json import encode
 from theory.statements import Failure, Lemma, Status
 
@@ -90,6 +91,7 @@ def _entry(verdict: Verdict) -> dict[str, Any]:
         "redundant_hypotheses": list(report.redundant),
         "steps": {s.name: s.accepted for s in report.steps},
         "failure": _failure(report.failure),
+        "degenerate_witness": list(degenerate(theorem)),
         "repaired_by": theorem.repaired_by or None,
     }
 

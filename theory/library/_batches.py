@@ -6,11 +6,16 @@ different members of that batch.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
 from theory.algorithms import SGD
 from theory.building import add, times
 from theory.certificates import Cone, Fact, Instance, Multiple
 from theory.expressions.terms import Inner, Mean, Named, Operator, Param, Scalar, Vector, scalar
 from theory.notation import H, H_b, p, x_0
+from theory.scenes import mean
 from theory.statements import Assumption, Condition, Dynamics, Lemma, Rule
 
 K, K_b = Operator("K", symmetric=True), Operator("K", sampled=True, symmetric=True)
@@ -22,6 +27,19 @@ dynamics = Dynamics(SGD, K, x_0)
 
 MANY = Condition("n > 1", scalar(1) < n)
 SIZE = Condition("batch_size > 0", batch_size > 0)
+
+
+def pairs(*samples: Sequence[Sequence[int]]) -> dict[str, list[Any]]:
+    """Matrices for H, J and K: every batch of two different samples, in both orders."""
+    drawn = list(itertools.permutations(samples, 2))
+    return {
+        "H": [first for first, _ in drawn],
+        "J": [second for _, second in drawn],
+        "K": [mean(*pair) for pair in drawn],
+    }
+
+
+THREE = ([[1, 0], [0, 0]], [[0, 0], [0, 1]], [[1, 1], [1, 1]])
 
 
 def noise_share(size: Scalar) -> Scalar:

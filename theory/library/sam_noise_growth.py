@@ -151,14 +151,15 @@ ALIGNED = with_growth(
         witness=witness(
             {
                 "step_size": 1,
-                "radius": 0,
+                "radius": 1,
                 "alignment": 1,
                 "frobenius": "1/2",
-                "frobenius_of_step": "1/2",
+                "frobenius_of_step": 1,
                 "root_rank": 1,
             },
             {},
             [[[0]], [[1]]],
+            {"G": [[1]]},
         ),
         quantities=(
             Quantity("flatness", flatness, "what 1/(η√ω*) bounds at a stable minimum"),
@@ -245,7 +246,9 @@ COHERENT = with_growth(
             ),
         ),
         conclusion=("divergence", "one step"),
-        witness=witness({"step_size": 3, "radius": 0, "kappa": 1, "a": 1}, {}, [[[1, 0], [0, 1]]]),
+        witness=witness(
+            {"step_size": 1, "radius": "1/2", "kappa": "73/8", "a": "11/4"}, {}, [[[1]], [[2]]]
+        ),
         quantities=(
             Quantity("growth", coherent_factor, "least growth of the expected loss per step"),
         ),

@@ -41,7 +41,7 @@ from theory.statements import (
     Source,
     Theorem,
 )
-from theory.witnesses import witness
+from theory.witnesses import quadratic, witness
 
 PAPER = "Andriushchenko, Flammarion 2022, Towards understanding sharpness-aware minimization"
 u = Named("u")
@@ -61,6 +61,8 @@ def known(tree: Scalar | int) -> Cone:
     return positive(tree, pl.KNOWN | facts)
 
 
+#: Two samples with opposite gradients at the minimum of their mean.
+NOISY = {"f": [quadratic([[1]], [1]), quadratic([[1]], [-1])]}
 VARIANCE = Assumption(
     "bounded variance",
     "E|∇f_b - ∇f|² ≤ σ² everywhere",
@@ -202,7 +204,7 @@ NEIGHBOURHOOD = with_rate(
                 "floor": "19/26",
             },
             {},
-            [[[1]]],
+            functions=NOISY,
         ),
         quantities=(
             Quantity("factor", factor, "one-step contraction of the expected loss, but for noise"),
@@ -363,7 +365,7 @@ HORIZON = Theorem(
             "expected_loss": "1/2",
         },
         {},
-        [[[1]]],
+        functions=NOISY,
     ),
 )
 

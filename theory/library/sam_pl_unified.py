@@ -42,7 +42,7 @@ from theory.statements import (
     Source,
     Theorem,
 )
-from theory.witnesses import witness
+from theory.witnesses import algebraic, positive_root, quadratic, witness
 
 PAPER = "Oikonomou, Loizou 2025, Sharpness-aware minimization: general analysis and improved rates"
 u, A, B, C = Named("u"), Param("residual"), Param("growth"), Param("noise")
@@ -191,19 +191,20 @@ THEOREM = with_rate(
         conclusion=("one step", "decrement under interpolation", "above the improved factor"),
         witness=witness(
             {
-                "beta": 1,
-                "L": 1,
-                "mu": 1,
-                "root": 1,
-                "step_size": "1/4",
-                "radius": "1/4",
-                "residual": 1,
-                "growth": 0,
-                "noise": 0,
-                "floor": 0,
+                "beta": 3,
+                "L": 2,
+                "mu": 2,
+                "root": algebraic(0, "1/3"),
+                "step_size": "1/16",
+                "radius": "1/12",
+                "residual": "1/2",
+                "growth": 1,
+                "noise": 1,
+                "floor": "21/151",
             },
             {},
-            [[[1]]],
+            functions={"f": [quadratic([[a]], [c]) for a in (1, 3) for c in (1, -1)]},
+            root=positive_root(6),
         ),
         quantities=(
             Quantity("factor", factor, "one-step contraction of the expected loss, but for noise"),

@@ -19,7 +19,7 @@ from theory.library._stability import eta, rho, u
 from theory.notation import contact, edge, peak
 from theory.prose import said
 from theory.statements import Condition, Kind, Lemma, Quantity, Theorem
-from theory.witnesses import witness
+from theory.witnesses import algebraic, positive_root, witness
 
 
 def small() -> Theorem:
@@ -65,9 +65,9 @@ def small() -> Theorem:
         ),
         conclusion=("moment", "bound"),
         witness=witness(
-            {"step_size": 1, "radius": "1/3", "contact": 1, "peak": "1/3", "s_3": 0},
+            {"step_size": 1, "radius": "1/3", "contact": 1, "peak": "1/3", "s_3": "3/8"},
             {"u": [1]},
-            [[[1]]],
+            [[[1]], [["5/4"]]],
         ),
         quantities=(Quantity("bound", bound, "upper bound on s_3^3"),),
         findings=(
@@ -156,7 +156,9 @@ def closed_form() -> Theorem:
             ),
         ),
         conclusion=("closed form", "below the published bound"),
-        witness=witness({"step_size": 1, "radius": "1/4", "s_3": 0}, {"u": [1]}, [[[1]]]),
+        witness=witness(
+            {"step_size": 1, "radius": "1/4", "s_3": "3/8"}, {"u": [1]}, [[[1]], [["5/4"]]]
+        ),
         quantities=(Quantity("bound", bound, "upper bound on s_3^3"),),
         findings=(
             "Proved with ω = 1 - 2r + 2r², r = ρ/η, and a polynomial for ν; as r → 0 it agrees "
@@ -255,7 +257,12 @@ def large() -> Theorem:
             ),
         ),
         conclusion=("moment", "sharp bound", "below the published bound"),
-        witness=witness({"step_size": 1, "radius": 1, "edge": 1, "s_3": 0}, {"u": [1]}, [[[1]]]),
+        witness=witness(
+            {"step_size": 1, "radius": 1, "edge": 1, "s_3": algebraic(0, "1/3")},
+            {"u": [1]},
+            [[[0]], [[1]], [[1]]],
+            root=positive_root(10, 3),
+        ),
         quantities=(Quantity("bound", bound, "upper bound on s_3^6"),),
         findings=(
             "The moment is attained by ηH_b in {0, t*} with any weights, such as H_b in "

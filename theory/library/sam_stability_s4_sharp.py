@@ -18,7 +18,7 @@ from theory.library._stability import eta, rho, u
 from theory.notation import edge, landing
 from theory.prose import said
 from theory.statements import Condition, Kind, Lemma, Quantity, Theorem
-from theory.witnesses import witness
+from theory.witnesses import algebraic, positive_root, witness
 
 s_4 = Param("s_4")
 H_4 = st.raw(4, u, u)
@@ -108,7 +108,10 @@ def published_range() -> Theorem:
         ),
         conclusion=("moment bound",),
         witness=witness(
-            {"step_size": 1, "radius": 2, "landing": "1/2", "s_4": 0}, {"u": [1]}, [[["1/2"]]]
+            {"step_size": 1, "radius": 2, "landing": "1/2", "s_4": algebraic(0, "1/10")},
+            {"u": [1]},
+            [[["1/10"]], [["3/10"]]],
+            root=positive_root(5),
         ),
         quantities=(Quantity("bound", PUBLISHED, "upper bound on s_4^4"),),
         findings=(
@@ -180,7 +183,12 @@ def middle() -> Theorem:
             ),
         ),
         conclusion=("moment", "sharp bound", "the published bound is at most this"),
-        witness=witness({"step_size": 1, "radius": 5, "s_4": 0}, {"u": [1]}, [[["1/4"]]]),
+        witness=witness(
+            {"step_size": 1, "radius": 5, "s_4": algebraic(0, "1/20")},
+            {"u": [1]},
+            [[["1/20"]], [["3/20"]]],
+            root=positive_root(5),
+        ),
         quantities=(Quantity("bound", bound, "upper bound on s_4^12"),),
         findings=(
             "True at every radius; sharp for 12ρη + 3η² ≤ 4ρ² ≤ 28ρη + 3η², that is between "
@@ -261,7 +269,10 @@ def large() -> Theorem:
         ),
         conclusion=("moment", "sharp bound"),
         witness=witness(
-            {"step_size": "2/5", "radius": 4, "edge": "2/5", "s_4": 0}, {"u": [1]}, [[["1"]]]
+            {"step_size": "2/5", "radius": 4, "edge": "2/5", "s_4": algebraic(0, "1/3")},
+            {"u": [1]},
+            [[[0]], [[1]], [[1]]],
+            root=positive_root(38, 4),
         ),
         quantities=(Quantity("bound", bound, "upper bound on s_4^12"),),
         findings=(

@@ -106,7 +106,9 @@ IDENTITY = Theorem(
     proof=(batches.second_moment(v, u, test=True), mixture_lemma(v, u)),
     conclusion=("second moment", "mixture"),
     witness=witness(
-        {"step_size": "1/2", "n": 3, "batch_size": 2, "p": "1/4"}, {}, [[[1, 0], [0, 2]]]
+        {"step_size": "1/2", "n": 3, "batch_size": 2, "p": "1/4"},
+        {},
+        operators=batches.pairs(*batches.THREE) | {"X": [[2, 1], [1, 3]]},
     ),
     quantities=(
         Quantity("noise_share", batches.noise_share(batch_size), "p: 1 at B = 1, 0 at B = n"),
@@ -205,14 +207,14 @@ ONE_STEP = with_rate(
         witness=witness(
             {
                 "step_size": "1/2",
-                "n": 4,
+                "n": 3,
                 "batch_size": 2,
-                "p": "1/3",
+                "p": "1/4",
                 "smaller_batch": 1,
                 "q": 1,
             },
             {},
-            [[[1, 0], [0, 2]]],
+            operators=batches.pairs(*batches.THREE) | {"X": [[3, 1], [1, 2]]},
         ),
     ),
     "one step",

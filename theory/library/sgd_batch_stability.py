@@ -93,7 +93,9 @@ SUFFICIENT = with_rate(
         ),
         conclusion=("second moment", "one step"),
         witness=witness(
-            {"step_size": "1/2", "n": 3, "batch_size": 2, "p": "1/4"}, {}, [[[1, 0], [0, 2]]]
+            {"step_size": "1/2", "n": 3, "batch_size": 2, "p": "1/4"},
+            {},
+            operators=batches.pairs(*batches.THREE),
         ),
         quantities=(
             Quantity("noise_share", batches.noise_share(batches.batch_size), "p of n and B"),

@@ -24,6 +24,7 @@ from theory.library import sgd_pl_linear as single
 from theory.library._minibatch import known
 from theory.notation import L, beta, f, f_b, mu, p, step_size, x, x_0
 from theory.prose import said, unchecked
+from theory.scenes import mean
 from theory.statements import (
     Assumption,
     Attribution,
@@ -35,7 +36,7 @@ from theory.statements import (
     Source,
     Theorem,
 )
-from theory.witnesses import witness
+from theory.witnesses import quadratic, witness
 
 batch_gradient = Gradient(Function("F", sampled=True), x)
 squared = norm2(Gradient(Function("F", sampled=True), u))
@@ -99,7 +100,14 @@ LAW = Theorem(
         ),
     ),
     conclusion=("batch gradient",),
-    witness=witness({"beta": 4, "p": "1/2"}, {}, [[[1, 0], [0, 2]], [[1, 0], [0, 2]]]),
+    witness=witness(
+        {"beta": 4, "p": "1/2"},
+        {},
+        functions={  # batches of two draws out of two losses, with replacement; f_b is the first
+            "f": [quadratic(a) for a in pl.SAMPLES for _ in pl.SAMPLES],
+            "F": [quadratic(mean(a, b)) for a in pl.SAMPLES for b in pl.SAMPLES],
+        },
+    ),
 )
 
 spread = p * beta + (1 - p) * mu

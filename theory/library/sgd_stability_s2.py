@@ -35,6 +35,7 @@ from theory.library import lyapunov
 from theory.library._stability import eta, u
 from theory.notation import H, H_b, x, x_0
 from theory.prose import said
+from theory.scenes import diagonal
 from theory.statements import (
     Assumption,
     Attribution,
@@ -50,7 +51,7 @@ from theory.statements import (
     Theorem,
     Witness,
 )
-from theory.witnesses import diagonal, witness
+from theory.witnesses import witness
 
 WU_MA_E = "Wu, Ma, E 2018, How SGD selects the global minima in over-parameterized learning"
 linearised = Dynamics(SGD, H, x_0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -43,8 +44,15 @@ def refute(theorem: Theorem, seconds: float = 3.0, seed: int = 0) -> Model | Non
 
 
 def candidates(theorem: Theorem, seed: int) -> Iterator[Model]:
-    """Models with quadratics of curvatures taken from the parameters, and small vectors."""
-    chance = random.Random(seed)
+    """Models with quadratics of curvatures taken from the parameters, and small vectors.
+
+    Each comes once more with linear terms, and with general or skew matrices for operators that
+    need not be symmetric.
+    """
+    chance, other_chance = random.Random(seed), random.Random(seed)
+    functions = sorted({n.name for n in T.nodes(theorem) if isinstance(n, T.Function)})
+    operators = [n for n in T.nodes(theorem) if isinstance(n, T.Operator)]
+    general = sorted({n.name for n in operators if not n.symmetric})
     names = sorted(parameters(theorem))
     relations = [relation for _, relation in range_conditions(theorem.hypotheses)]
     vectors = {n.name for n in T.nodes(theorem) if isinstance(n, T.Named)} - _bound(theorem)
@@ -68,7 +76,10 @@ def candidates(theorem: Theorem, seed: int) -> Iterator[Model]:
                     ])
                     for name in sorted(vectors)
                 }  # fmt: skip
-                yield Model(point, chosen, curvatures, dynamics=theorem.dynamics)
+                model = Model(point, chosen, curvatures, dynamics=theorem.dynamics)
+                yield model
+                if functions or general:
+                    yield _furnished(model, functions, general, other_chance)
 
 
 def _bound(theorem: Theorem) -> set[str]:
@@ -95,6 +106,31 @@ def _curvatures(
         turn = rational([[3, -4], [4, 3]]) * Fraction(1, 5)
         found[-1] = turn @ found[-1] @ turn.T
     return found
+
+
+def _furnished(
+    model: Model, functions: Sequence[str], general: Sequence[str], chance: random.Random
+) -> Model:
+    """The model with linear terms and constants, and with operators that are not symmetric.
+
+    Half of the linear terms have mean zero: gradient noise where the mean gradient vanishes.
+    """
+    samples, size, _ = model.curvatures.shape
+
+    def integers(*shape: int) -> Any:
+        flat = [chance.randint(-2, 2) for _ in range(int(np.prod(shape)))]
+        return rational(np.array(flat, dtype=object).reshape(shape).tolist())
+
+    data = {}
+    for name in functions:
+        slopes = integers(samples, size)
+        if chance.random() < 0.5:
+            slopes = slopes - slopes.sum(0) / samples
+        data[name] = (model.curvatures, slopes, integers(samples))
+    operators = {name: integers(samples, size, size) for name in general}
+    if chance.random() < 0.5:
+        operators = {name: m - m.swapaxes(1, 2) for name, m in operators.items()}
+    return replace(model, functions=data, operators=operators)
 
 
 def _ranges(

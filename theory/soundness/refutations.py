@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 from theory import kernel, models
 from theory.soundness import refuting
@@ -43,13 +44,13 @@ def changes(instance: Witness) -> Iterator[tuple[str, Witness]]:
         if isinstance(node, Fraction):
             for word, new in _numbers(node):
                 yield f"{_place(path)}: {word}", put(instance, path, new)
-    for name in ("parameters", "vectors", "curvatures", "operators"):
-        entries = getattr(instance, name)
+    for name in ("parameters", "vectors", "curvatures", "operators", "functions"):
+        entries: tuple[Any, ...] = getattr(instance, name)
         for i in range(len(entries)):
             fewer = (*entries[:i], *entries[i + 1 :])
-            yield f"{name}.{i}: dropped", replace(instance, **{name: fewer})
+            yield f"{name}.{i}: dropped", put(instance, (name,), fewer)
             twice = (*entries, entries[i])
-            yield f"{name}.{i}: twice", replace(instance, **{name: twice})
+            yield f"{name}.{i}: twice", put(instance, (name,), twice)
 
 
 def _numbers(value: Fraction) -> Iterator[tuple[str, Fraction]]:

@@ -11,8 +11,9 @@ import numpy as np
 
 from theory.expressions import terms as T
 from theory.models import Model, failing_claims, of_witness, rational, relevant
+from theory.scenes import Scene, diagonal
 from theory.statements import Lemma, Theorem
-from theory.witnesses import Scene, diagonal, free_vectors, instances, parameters
+from theory.witnesses import free_vectors, instances, parameters
 
 TIMES = (0, 1, 2)
 SPECTRA: tuple[tuple[tuple[int | str, ...], ...], ...] = (

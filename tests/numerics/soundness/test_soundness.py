@@ -24,37 +24,14 @@ from numerics.stability import stability_threshold
 SEED = 0
 
 
-def draws(wanted, count, start=0):
-    """The first indices whose draw is as wanted."""
-    found = []
-    for index in range(start, start + 2000):
-        if index % 4 != 3 and wanted(build(SEED, index)):
-            found.append(index)
-            if len(found) == count:
-                return found
-    raise AssertionError("no such draws")
-
-
-def ordinary(family):
-    def wanted(draw):
-        return (
-            draw.core
-            and draw.words.startswith(family)
-            and draw.part == "hessian"
-            and len(draw.inputs) > 1
-            and not any(getattr(m, "inplace", False) for m in draw.model.modules())
-        )
-
-    return wanted
-
-
-PERCEPTRONS = draws(ordinary("perceptron"), 3)
-(IN_DOUBLE,) = draws(lambda d: ordinary("perceptron")(d) and d.inputs.dtype == torch.float64, 1)
-ORDINARY = PERCEPTRONS + draws(ordinary("convolutional"), 2) + draws(ordinary("wired"), 3)
+PERCEPTRON, IN_DOUBLE, SKEWED = 545, 568, 18
+ORDINARY = [PERCEPTRON, IN_DOUBLE, 156, 409, 578, 12, 20, 294, 489, 541]
+"""Ordinary draws, found among the first, of which the tests check that they still are."""
 
 
 @pytest.mark.parametrize("index", ORDINARY)
 def test_ordinary_models_are_right(index):
+    assert build(SEED, index).core
     found = report.judge(SEED, index)
     refused = {v.call for v in found.verdicts}
     assert refused <= {"threshold"}, found  # of a Hessian that is not positive semidefinite
@@ -98,17 +75,17 @@ def tampered(monkeypatch, name, change):
 
 def test_a_hessian_that_is_off_by_a_thousandth_is_noticed(monkeypatch):
     tampered(monkeypatch, "exact", lambda f, *given, **options: f(*given, **options) * 1.001)
-    assert "exact" in wrong_calls(PERCEPTRONS[0])
+    assert "exact" in wrong_calls(PERCEPTRON)
 
 
 def test_a_dropped_sample_is_noticed(monkeypatch):
     def dropped(function, model, loss, inputs, targets, **options):
         return function(model, loss, inputs[1:], targets[1:], **options)
 
-    for name in ("exact", "layer_blocks", "per_sample", "operator"):
+    for name in ("exact", "per_sample", "operator"):
         with monkeypatch.context() as context:
             tampered(context, name, dropped)
-            assert name in wrong_calls(PERCEPTRONS[0]), name
+            assert name in wrong_calls(PERCEPTRON), name
 
 
 def test_an_asymmetric_result_is_noticed(monkeypatch):
@@ -118,7 +95,7 @@ def test_an_asymmetric_result_is_noticed(monkeypatch):
         return found
 
     tampered(monkeypatch, "exact", skewed)
-    assert "exact" in wrong_calls(PERCEPTRONS[0])
+    assert "exact" in wrong_calls(PERCEPTRON)
 
 
 def test_nan_and_another_result_the_second_time_are_noticed(monkeypatch):
@@ -128,11 +105,11 @@ def test_nan_and_another_result_the_second_time_are_noticed(monkeypatch):
         return found
 
     tampered(monkeypatch, "exact", poisoned)
-    assert "exact" in wrong_calls(PERCEPTRONS[0])
+    assert "exact" in wrong_calls(PERCEPTRON)
     monkeypatch.undo()
     factors = iter([1.0, 1 + 1e-15, 1.0])
     tampered(monkeypatch, "exact", lambda f, *g, **o: f(*g, **o) * next(factors))
-    assert "exact" in wrong_calls(PERCEPTRONS[0])
+    assert "exact" in wrong_calls(PERCEPTRON)
 
 
 def train(model, inputs):
@@ -149,7 +126,7 @@ def leave_a_gradient(model, inputs):
 
 
 def move(model, inputs):
-    next(model.parameters()).data.reshape(-1)[0] += 1e-12
+    next(model.parameters()).data.reshape(-1)[0] *= 1 + 1e-6
 
 
 def change_the_inputs(model, inputs):
@@ -205,26 +182,28 @@ def test_a_change_by_the_library_makes_a_draw_wrong(monkeypatch):
         return function(model, *given, **options)
 
     tampered(monkeypatch, "operator", careless)
-    assert "left as it was" in wrong_calls(PERCEPTRONS[0])
+    assert "left as it was" in wrong_calls(PERCEPTRON)
 
 
-def test_bounds_that_are_ten_times_too_small_are_noticed():
-    short = 0
-    for index in range(40):
-        dice = Dice(SEED, index)
-        matrices = dice.normal(3, 3, 3)
-        matrices = matrices @ matrices.mT
-        tops = exact_tops(matrices, 1, replacement=False)
-        found = moments(SampleHessians.from_dense(matrices))
-        norm = float(torch.linalg.matrix_norm(matrices, 2).max())
-        small = dataclasses.replace(
-            found,
-            **{f"{n}_error": getattr(found, f"{n}_error") / 10 for n in ("sharpness", "s2", "s4")},
-        )
-        short += moment_verdict("moments", small, tops, norm).status == "wrong"
-        wide = dataclasses.replace(found, s2_error=norm)
-        assert moment_verdict("moments", wide, tops, norm).status == "wrong"
-    assert short >= 10
+@pytest.mark.parametrize("name", ["sharpness", "s2", "s3", "s4"])
+def test_bounds_that_are_ten_times_too_small_are_noticed(name):
+    matrices = Dice(SEED, 2).normal(3, 3, 3)
+    matrices = matrices @ matrices.mT
+    found, tops = (
+        moments(SampleHessians.from_dense(matrices)),
+        exact_tops(matrices, 1, replacement=False),
+    )
+    norm = float(torch.linalg.matrix_norm(matrices, 2).max())
+
+    def verdict(**changes):
+        return moment_verdict("moments", dataclasses.replace(found, **changes), tops, norm).status
+
+    assert verdict() == "right"
+    off = getattr(found, name) * (1 + 1e-12)  # as a worse eigenvalue would be, honestly bounded
+    assert verdict(**{name: off, f"{name}_error": 2e-12 * off}) == "right"
+    assert verdict(**{name: off, f"{name}_error": 2e-13 * off}) == "wrong"
+    assert verdict(**{name: math.nan}) == "wrong"
+    assert verdict(**{f"{name}_error": norm}) == "wrong"  # a bound that says nothing
 
 
 def scaled(found, factor):
@@ -274,11 +253,11 @@ def test_moments_in_rational_arithmetic_are_those_that_are_known():
 
 
 def test_an_oracle_that_contradicts_differences_ends_in_an_error():
-    index = draws(lambda d: "| skewed |" in d.words and "decay" not in d.words, 1)[0]
-    subject = build(SEED, index)
-    oracles.truth_of(subject, build(SEED, index, ideal=True), build(SEED, index))
+    subject = build(SEED, SKEWED)
+    assert "| skewed |" in subject.words
+    oracles.truth_of(subject, build(SEED, SKEWED, ideal=True), build(SEED, SKEWED))
     with pytest.raises(AssertionError, match="contradict"):
-        oracles.truth_of(subject, _double(build(SEED, index)), build(SEED, index))
+        oracles.truth_of(subject, _double(build(SEED, SKEWED)), build(SEED, SKEWED))
 
 
 def _double(draw):
@@ -318,23 +297,23 @@ def test_an_operator_that_is_not_the_hessian_of_a_sample_is_noticed(monkeypatch)
         return dataclasses.replace(found, exact_trace=(found.exact_trace or 1.0) * 1.01)
 
     tampered(monkeypatch, "operator", halved)
-    assert "trace" in wrong_calls(PERCEPTRONS[0])
+    assert "trace" in wrong_calls(PERCEPTRON)
 
 
 def test_matrices_alone_are_judged():
-    verdicts, words = judge_spectrum(Dice(SEED, 3))
+    verdicts, _, words = judge_spectrum(Dice(SEED, 3))
     assert {v.call for v in verdicts} >= {"moments dense", "moments lanczos"}
     assert words.startswith("matrices")
 
 
 def test_the_command_counts_and_fails_where_something_is_wrong(monkeypatch, tmp_path, capsys):
     out = tmp_path / "report.json"
-    assert main(["--only", str(PERCEPTRONS[0]), "--jobs", "1", "--out", str(out)]) == 0
+    assert main(["--only", str(PERCEPTRON), "--jobs", "1", "--out", str(out)]) == 0
     document = json.loads(out.read_text())
     assert document["result"]["drawn"] == 1 and document["result"]["wrong"] == 0
     assert document["made_by"]["torch"] == torch.__version__
     assert "1 drawn" in capsys.readouterr().out
     tampered(monkeypatch, "exact", lambda f, *given, **options: f(*given, **options) * 1.001)
-    assert main(["--only", str(PERCEPTRONS[0]), "--jobs", "1"]) == 1  # the process is a fork
-    assert f"--only {PERCEPTRONS[0]}" in capsys.readouterr().out
+    assert main(["--only", str(PERCEPTRON), "--jobs", "1"]) == 1  # the process is a fork
+    assert f"--only {PERCEPTRON}" in capsys.readouterr().out
     assert main(["--draws", "0"]) == 2

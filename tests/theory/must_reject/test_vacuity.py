@@ -102,13 +102,24 @@ def test_rules_are_checked_for_every_sample_and_every_vector():
     refused(about(always(Value(f_b, u) >= ZERO, u), given=witness({}, {}, one_bad_sample)), "fails")
 
 
-def test_what_quadratics_with_a_common_minimum_cannot_show_stays_open():
-    """Gradient noise where the mean gradient vanishes, though every sample's loss is convex."""
+def test_noise_at_the_minimum_needs_linear_terms():
+    """And where every sample's loss is non-negative, and vanishes there, there is none."""
     noise = Condition("noise", Mean(norm2(Gradient(f_b, y))) > ZERO)
     flat = Condition("flat", norm2(Gradient(f, y)) <= ZERO)
-    convex = always(Value(f_b, u) >= ZERO, u)
-    assert witnesses.find(about(noise, flat, convex)) is None
-    assert witnesses.find(about(noise, convex)) is not None
+    nonnegative = always(Value(f_b, u) >= ZERO, u)
+    found = witnesses.find(about(noise, flat, nonnegative))
+    assert any(any(quadratic.linear) for _, samples in found.functions for quadratic in samples)
+    proved(about(noise, flat, nonnegative, given=found))
+    lowest = Condition("lowest", Value(f, y) <= ZERO)
+    assert witnesses.find(about(noise, nonnegative, lowest)) is None
+
+
+def test_what_quadratics_cannot_show_stays_open():
+    """A function with two minima, one of them at each end of y."""
+    two = always(norm2(Gradient(f, y)) + norm2(Gradient(f, -1 * y)) <= ZERO, u)
+    bent = Condition("bent", Value(f, y) < Value(f, 2 * y))
+    apart = Condition("apart", Value(f, 0 * y) > Value(f, y))
+    assert witnesses.find(about(two, bent, apart)) is None
 
 
 def test_the_finder_proposes_and_the_kernel_decides():

@@ -1,0 +1,50 @@
+"""What the page on trust counts: what of a theorem z3 and Coq are not given."""
+
+import re
+import sys
+
+import pytest
+
+import theory
+from theory.export.coq_theorem import document
+from theory.obligations import problem
+from theory.problems import Origin
+
+
+@pytest.fixture(scope="module")
+def tables(root):
+    pytest.importorskip("mkdocs")
+    sys.path.insert(0, str(root / "docs" / "generate"))
+    try:
+        import tables
+    finally:
+        sys.path.pop(0)
+    return tables
+
+
+@pytest.mark.parametrize(
+    ("name", "gone"),
+    [("sam-stability-expansion", 1), ("sgd-pl-linear", 1), ("pl-half-to-bare", 0)],
+)
+def test_a_conclusion_of_which_nothing_is_left(tables, name, gone):
+    theorem = theory.get(name)
+    assert len(tables.cancelled(theorem)) == gone
+    claim = document(theorem).text.rpartition("\nTheorem ")[2].partition("\nProof.")[0]
+    assert len(re.findall(r"\(0\)( / \([^=<]*\))? = 0|0 <= \(+0\)", claim)) == gone
+
+
+@pytest.mark.parametrize("name", ["sgd-pl-linear", "pl-half-to-bare", "lyapunov-stability"])
+def test_own_hypotheses_and_steps_of_reasoning(tables, name):
+    """Against the origins of the facts, which the file's comments do not carry."""
+    theorem = theory.get(name)
+    own, supposed = tables.hypotheses(theorem)
+    text = document(theorem).text.rpartition("\nTheorem ")[2].partition("\nProof.")[0]
+    assert own + supposed == len(re.findall(r"-> \(\*", text))
+    facts = {
+        (fact.value, fact.sign)
+        for obligation in problem(theorem).obligations
+        for fact in obligation.facts
+        if fact.origin in (Origin.HYPOTHESIS, Origin.RULE)
+    }
+    assert 0 < own <= len(facts)
+    assert (supposed > 0) is (theorem.dynamics is not None)
