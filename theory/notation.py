@@ -61,7 +61,11 @@ SYMBOLS: dict[str, Symbol] = {
     "index": Symbol("k", "k", "index of a step in a schedule"),
     "level": Symbol("D", "D", "bound on k E f(x_k)"),
     "expected_loss": Symbol("e", "e", "an expected loss, as E f(x_k) in a schedule"),
-    "kappa": Symbol(r"\kappa_*", "κ*", "generalised eigenvalue: twice the inverse threshold of η"),
+    "kappa": Symbol(
+        r"\kappa_*",
+        "κ*",
+        "how large noise is: E G_b V G_b against κ*C(V); 2/κ* is a threshold of η",
+    ),
     "delta": Symbol(r"\delta", "δ", "how far noise exceeds energy: E G_b V G_b ⪰ δV"),
     "alignment": Symbol(r"\omega_*", "ω*", "alignment of the gradient noise with the Hessian"),
     "frobenius": Symbol("F", "F", "Frobenius norm of H"),

@@ -82,19 +82,19 @@ change = Lemma(
 )
 POSITIVE = Condition("kappa > 0", kappa > ZERO)
 DIVISORS = (Fact("kappa > 0"),)
-THRESHOLD = Quantity("threshold", threshold, "2/κ, on whose two sides the two theorems are")
+THRESHOLD = Quantity("threshold", threshold, "2/κ*, on whose two sides the two theorems are")
 DEFINED = said(
     "Put G_b = H_b + ρH_b², G = E G_b, C(V) = (GV + VG)/2 and D(V) = E G_b V G_b: for the "
     "linearised SAM E⟨x⁺, V x⁺⟩ = ⟨x, V x⟩ - 2η⟨x, C(V) x⟩ + η²⟨x, D(V) x⟩.",
     *("algorithm", "change"),
 )
 BOTH = unchecked(
-    "A positive definite V with D(V) = κC(V) ≻ 0 serves, rescaled, in this theorem and in the one "
-    "on the other side of 2/κ, so that 2/κ is then exactly the largest stable step size."
+    "A positive definite V with D(V) = κ*C(V) ≻ 0 serves, rescaled, in this theorem and in the one "
+    "on the other side of 2/κ*, so that 2/κ* is then exactly the largest stable step size."
 )
 FOUND = (
-    "The leading generalised eigenvalue κ has such a V up to directions that decouple (Perron, "
-    "Frobenius); numerics.stability computes it, and brackets 2/κ by one V for each side.",
+    "The leading generalised eigenvalue κ* has such a V up to directions that decouple (Perron, "
+    "Frobenius); numerics.stability computes it, and brackets 2/κ* by one V for each side.",
     "Unnormalised SAM is SGD on the surrogate Hessians G_b, so the closed form for SGD holds for "
     "SAM at every radius, one eigenvalue problem for each; ρ = 0 is the published case.",
 )
@@ -107,12 +107,12 @@ def compared(name: str, meaning: str, relation: Relation) -> Assumption:
 
 STABLE = Theorem(
     id="sam-exact-threshold-stable",
-    title="Up to η = 2/κ a minimum is linearly stable for SAM, if D(V) ⪯ κC(V) for some V ⪰ I",
+    title="Up to η = 2/κ* a minimum is linearly stable for SAM, if D(V) ⪯ κ*C(V) for some V ⪰ I",
     title_says=("V >= I", "D(V) <= kappa C(V)", "below the threshold", "stability"),
     statement=(
         DEFINED,
         said(
-            "If V ⪰ I satisfies D(V) ⪯ κC(V) with κ > 0, then for 0 < η ≤ 2/κ the "
+            "If V ⪰ I satisfies D(V) ⪯ κ*C(V) with κ* > 0, then for 0 < η ≤ 2/κ* the "
             "linearised SAM satisfies E⟨x_t, V x_t⟩ ≤ ⟨x_0, V x_0⟩, and so E|x_t|² ≤ ⟨x_0, V x_0⟩ "
             "for every t.",
             *("V >= I", "D(V) <= kappa C(V)", "kappa > 0"),
@@ -125,7 +125,7 @@ STABLE = Theorem(
     dynamics=dynamics,
     hypotheses=(
         compared("V >= I", "the eigenvalues of V are at least 1", norm2(u) <= energy(u)),
-        compared("D(V) <= kappa C(V)", "D(V) ⪯ κC(V)", noise(u) <= kappa * drift(u)),
+        compared("D(V) <= kappa C(V)", "D(V) ⪯ κ*C(V)", noise(u) <= kappa * drift(u)),
         POSITIVE,
         st.STEP,
         Condition("below the threshold", eta <= threshold),
@@ -152,7 +152,7 @@ STABLE = Theorem(
                 ),
                 times(Fact("step > 0"), Fact("below the threshold"), Fact("noise")),
             ),
-            "2C(V) - ηD(V) ⪰ (2/κ - η)D(V) ⪰ 0.",
+            "2C(V) - ηD(V) ⪰ (2/κ* - η)D(V) ⪰ 0.",
         ),
         Lemma(
             "no growth",
@@ -182,15 +182,15 @@ gain = times(Fact("step > 0"), Fact("beyond the threshold"), Fact("delta > 0"))
 rate = 1 + eta * (eta - threshold) * delta
 UNSTABLE = Theorem(
     id="sam-exact-threshold-unstable",
-    title="Beyond η = 2/κ SAM diverges geometrically, if D(V) ⪰ κC(V) and D(V) ⪰ δV for some V",
+    title="Beyond η = 2/κ* SAM diverges geometrically, if D(V) ⪰ κ*C(V) and D(V) ⪰ δV for some V",
     title_says=("beyond the threshold", "divergence", "rate > 1", "start", "D(V) >= kappa C(V)"),
     statement=(
         DEFINED,
         said(
-            "If a symmetric V ⪯ I satisfies D(V) ⪰ κC(V) and D(V) ⪰ δV with κ, δ > 0, "
-            "then for η > 2/κ the linearised SAM satisfies E|x_t|² ≥ E⟨x_t, V x_t⟩ ≥ "
-            "(1 + η(η - 2/κ)δ)^t ⟨x_0, V x_0⟩ for every t, where the factor is above 1: from every "
-            "x_0 with ⟨x_0, V x_0⟩ > 0 it diverges geometrically.",
+            "If a symmetric V ⪯ I satisfies D(V) ⪰ κ*C(V) and D(V) ⪰ δV with κ*, δ > 0, "
+            "then for η > 2/κ* the linearised SAM satisfies E|x_t|² ≥ E⟨x_t, V x_t⟩ ≥ "
+            "(1 + η(η - 2/κ*)δ)^t ⟨x_0, V x_0⟩ for every t, where the factor is above 1: from "
+            "every x_0 with ⟨x_0, V x_0⟩ > 0 it diverges geometrically.",
             *("V <= I", "D(V) >= kappa C(V)", "D(V) >= delta V"),
             *("kappa > 0", "delta > 0", "step > 0", "beyond the threshold", "start"),
             *("rate > 1", "one step", "growth", "divergence", "not zero"),
@@ -202,7 +202,7 @@ UNSTABLE = Theorem(
     dynamics=dynamics,
     hypotheses=(
         compared("V <= I", "the eigenvalues of V are at most 1", energy(u) <= norm2(u)),
-        compared("D(V) >= kappa C(V)", "D(V) ⪰ κC(V)", kappa * drift(u) <= noise(u)),
+        compared("D(V) >= kappa C(V)", "D(V) ⪰ κ*C(V)", kappa * drift(u) <= noise(u)),
         compared(
             "D(V) >= delta V", "D(V) ⪰ δV: V lives where H_b acts", delta * energy(u) <= noise(u)
         ),
@@ -215,7 +215,7 @@ UNSTABLE = Theorem(
     divisors=DIVISORS,
     proof=(
         change,
-        Lemma("rate > 1", rate > 1, gain, "η > 2/κ and δ > 0."),
+        Lemma("rate > 1", rate > 1, gain, "η > 2/κ* and δ > 0."),
         Lemma(
             "one step",
             rate * energy(x) <= Mean(after),
@@ -233,7 +233,7 @@ UNSTABLE = Theorem(
                     Instance("D(V) >= delta V", "at", (x,)),
                 ),
             ),
-            "ηD(V) - 2C(V) ⪰ (η - 2/κ)D(V) ⪰ (η - 2/κ)δV.",
+            "ηD(V) - 2C(V) ⪰ (η - 2/κ*)D(V) ⪰ (η - 2/κ*)δV.",
         ),
         Lemma(
             "growth",

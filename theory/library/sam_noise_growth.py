@@ -60,22 +60,22 @@ ALIGNED = with_growth(
         title_says=("alignment", "power means", "growth"),
         statement=(
             said(
-                "Put G_b = H_b + ρH_b² and G = E G_b, let H ⪰ 0 and ρ, ω ≥ 0, and let the noise be "
-                "aligned: E⟨(G_b - G)u, H(G_b - G)u⟩ ≥ ω|G|_F² ⟨u, Hu⟩ for all u, where the number "
-                "|G|_F is at least F(1 + ρF/√r) with F ≥ 0 and τ = √r > 0.",
+                "Put G_b = H_b + ρH_b² and G = E G_b, let H ⪰ 0 and ρ, ω* ≥ 0, and let the noise "
+                "be aligned: E⟨(G_b - G)u, H(G_b - G)u⟩ ≥ ω*|G|_F² ⟨u, Hu⟩ for all u, where the "
+                "number |G|_F is at least F(1 + ρF/√r) with F ≥ 0 and τ = √r > 0.",
                 *("H >= 0", "mean", "alignment", "radius >= 0", "alignment >= 0"),
                 *("frobenius >= 0", "root_rank > 0", "power means"),
             ),
             said(
-                "Then the linearised SAM's loss ℓ(x) = ½⟨x, Hx⟩ satisfies E ℓ(x⁺) ≥ η²ωF²(1 + "
-                "ρF/√r)² ℓ(x), and E ℓ(x_t) ≥ (η²ωF²(1 + ρF/√r)²)^t ℓ(x_0).",
+                "Then the linearised SAM's loss ℓ(x) = ½⟨x, Hx⟩ satisfies E ℓ(x⁺) ≥ η²ω*F²(1 + "
+                "ρF/√r)² ℓ(x), and E ℓ(x_t) ≥ (η²ω*F²(1 + ρF/√r)²)^t ℓ(x_0).",
                 *("algorithm", "one step", "growth"),
             ),
             unchecked(
                 "The bound on |G|_F holds with F = |H|_F and r the rank of H, by the inequality "
                 "between power means."
             ),
-            unchecked("So bounded E|x_t|² needs F(1 + ρF/√r) ≤ 1/(η√ω)."),
+            unchecked("So bounded E|x_t|² needs F(1 + ρF/√r) ≤ 1/(η√ω*)."),
         ),
         source=Source(
             ZHOU,
@@ -162,13 +162,13 @@ ALIGNED = with_growth(
             {"G": [[1]]},
         ),
         quantities=(
-            Quantity("flatness", flatness, "what 1/(η√ω) bounds at a stable minimum"),
+            Quantity("flatness", flatness, "what 1/(η√ω*) bounds at a stable minimum"),
             Quantity("growth", aligned_factor, "least growth of the expected loss per step"),
         ),
         findings=(
-            "At ρ = 0 this is the bound |H|_F ≤ 1/(η√ω) for SGD; it decreases in ρ.",
+            "At ρ = 0 this is the bound |H|_F ≤ 1/(η√ω*) for SGD; it decreases in ρ.",
             "The alignment has to hold for every u: at a minimum with fewer samples than the rank "
-            "it fails for ω > 0.",
+            "it fails for ω* > 0.",
         ),
     ),
     "one step",
@@ -191,18 +191,18 @@ COHERENT = with_growth(
         title_says=("coherence", "coherent", "divergence", "growth"),
         statement=(
             said(
-                "Put G_b = H_b + ρH_b² and let E⟨G_b u, H G_b u⟩ ≥ κ⟨u, Hu⟩ and E⟨G_b u, Hu⟩ ≤ a⟨u,"
-                " Hu⟩ for all u.",
+                "Put G_b = H_b + ρH_b² and let E⟨G_b u, H G_b u⟩ ≥ κ*⟨u, Hu⟩ and E⟨G_b u, Hu⟩ ≤ "
+                "a⟨u, Hu⟩ for all u.",
                 *("coherence", "sharpness"),
             ),
             said(
-                "If η > 0 and ηκ > 2a, the loss ℓ(x) = ½⟨x, Hx⟩ of the linearised SAM satisfies E "
-                "ℓ(x⁺) ≥ (1 - 2ηa + η²κ) ℓ(x) and E ℓ(x_t) ≥ (1 - 2ηa + η²κ)^t ℓ(x_0), with a "
+                "If η > 0 and ηκ* > 2a, the loss ℓ(x) = ½⟨x, Hx⟩ of the linearised SAM satisfies E "
+                "ℓ(x⁺) ≥ (1 - 2ηa + η²κ*) ℓ(x) and E ℓ(x_t) ≥ (1 - 2ηa + η²κ*)^t ℓ(x_0), with a "
                 "factor above 1.",
                 *("algorithm", "step > 0", "coherent", "divergence", "one step", "growth"),
             ),
             unchecked(
-                "For rank-one H_b = hh' and ρ = 0, κ may be the least row mean of the coherence "
+                "For rank-one H_b = hh' and ρ = 0, κ* may be the least row mean of the coherence "
                 "matrix (h_i·h_j)² and a = λ_max(H)."
             ),
             unchecked("With a fixed normalisation constant c of the ascent, read ρ/c for ρ."),
@@ -232,7 +232,7 @@ COHERENT = with_growth(
                 "divergence",
                 scalar(1) < coherent_factor,
                 times(step, Fact("coherent")),
-                "The factor is 1 + η(ηκ - 2a).",
+                "The factor is 1 + η(ηκ* - 2a).",
             ),
             Lemma(
                 "one step",

@@ -291,17 +291,21 @@ def bound(dimension: int) -> Theorem:
 
 
 def instance(dimension: int) -> Witness:
-    """The extremal example in the plane; two samples elsewhere."""
+    """The extremal example in the plane; elsewhere one curvature for each direction, turned."""
     unit = diagonal((1,) * dimension)
     vectors = {"u": unit[0], **{f"v_{i}": unit[i] for i in range(1, dimension)}}
     vectors |= {f"w_{i + 1}": unit[i] for i in range(dimension)}
-    weights = (2, 1) if dimension == 2 else (1,) + (0,) * (dimension - 1)
+    weights = (2, 1) if dimension == 2 else (1,) * dimension
     given = {f"c_{i + 1}": Fraction(weight) for i, weight in enumerate(weights)}
     if dimension == 2:
         given |= {"step_size": STEP_SIZE, "spectral_radius": ONE.value}
-        return witness(given, vectors, PLANE, {"P": [[2, 0], [0, 1]]})
-    given |= {"step_size": Fraction(1, 2), "spectral_radius": Fraction(5, 8)}
-    return witness(given, vectors, [unit, diagonal(range(dimension))], {"P": unit})
+        return witness(given, vectors, PLANE, {"P": diagonal((2, 1))})
+    half = Fraction(1, 2)
+    factors = [1 - half * h for h in range(dimension)]
+    square = sum((m * m for m in factors), start=Fraction(0)) / dimension
+    given |= {"step_size": half, "spectral_radius": square}
+    turned = [diagonal([(h + i) % dimension for h in range(dimension)]) for i in range(dimension)]
+    return witness(given, vectors, turned, {"P": unit})
 
 
 REFUTED = Theorem(
