@@ -16,10 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from numerics.checks import check_count, check_nonnegative, check_positive
+from numerics.errors import ModelFails
+from numerics.hessians.evaluation import kept_randomness
 from numerics.hessians.generic import FlatModel
 from numerics.hessians.guards import check_deterministic
 from numerics.hessians.losses import Loss
-from numerics.hessians.perceptrons import as_perceptron
+from numerics.hessians.perceptrons import Perceptron, as_perceptron
 from numerics.norms import nonzero_row_norms
 from theory.algorithms import SamSpec
 
@@ -117,10 +119,10 @@ class Stack:
             self._masks = masks.to(self.points)
             self.points = self.points * self._masks
         self._spec, self.loss = members[0].spec, loss
-        self._network = as_perceptron(template, self.points.dtype)
         self._model = FlatModel(template, loss, self.points.dtype)
-        sizes = [p.numel() for p in template.parameters()]
-        self._sizes = [sum(sizes)] if self._network is None else sizes
+        self._networks: dict[int, Perceptron | None] = {}
+        self._together = True
+        self._sizes = [p.numel() for p in template.parameters()]
         settings = [(m.step_size, m.radius, m.momentum, m.weight_decay) for m in members]
         self._settings = self.points.new_tensor(settings)
         self._velocity = torch.zeros_like(self.points)
@@ -185,12 +187,13 @@ class Stack:
     ) -> Tensor:
         """Scores of each member on its own samples, shape (members, n)."""
         outputs = self._outputs(pieces, inputs)
-        return score(outputs.flatten(0, 1), targets.flatten(0, 1)).unflatten(0, outputs.shape[:2])
+        values = self._model.plain_loss if score is self.loss else score
+        return values(outputs.flatten(0, 1), targets.flatten(0, 1)).unflatten(0, outputs.shape[:2])
 
     def _outputs(self, pieces: Sequence[Tensor], inputs: Tensor) -> Tensor:
-        network = self._network
+        network = self._network(inputs)
         if network is None:
-            return torch.func.vmap(self._model.outputs)(pieces[0], inputs)
+            return self._outputs_of_any(pieces, inputs)
         outputs, remaining = inputs.flatten(2), iter(pieces)
         for index, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
             stacked = next(remaining).unflatten(1, weight.shape).mT
@@ -201,6 +204,34 @@ class Stack:
             if index < len(network.activations):
                 outputs = network.activations[index](outputs)
         return outputs
+
+    def _network(self, inputs: Tensor) -> Perceptron | None:
+        """The perceptron that all members are, if they are one for samples of this shape."""
+        if inputs.ndim not in self._networks:
+            found = as_perceptron(self._model.model, inputs[0], self.points.dtype)
+            self._networks[inputs.ndim] = found
+        return self._networks[inputs.ndim]
+
+    def _outputs_of_any(self, pieces: Sequence[Tensor], inputs: Tensor) -> Tensor:
+        """Outputs of other architectures: all members at once, or in turn where PyTorch cannot."""
+
+        def one(flat: Sequence[Tensor], x: Tensor) -> Tensor:
+            outputs: Tensor = self._model.outputs_at(self._model.shaped(flat), x)
+            return outputs
+
+        if self._together:
+            try:
+                return torch.func.vmap(one)(list(pieces), inputs)
+            except ModelFails as problem:
+                first = [piece[0] for piece in pieces]
+                with torch.no_grad(), kept_randomness(self.points.device):
+                    if not torch.equal(one(first, inputs[0]), one(first, inputs[0])):
+                        raise ValueError(
+                            "two evaluations of the model differ: remove its randomness "
+                            "(functional dropout, noise)"
+                        ) from problem
+                self._together = False
+        return torch.stack([one([p[k] for p in pieces], x) for k, x in enumerate(inputs)])
 
 
 def generator(seed: int, purpose: str) -> torch.Generator:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 import theory
 from numerics.checks import check_choice
 from numerics.data import mnist_subset
+from numerics.errors import ModelFails
 from numerics.hessians import (
     CROSS_ENTROPY,
     SQUARE_LOSS,
@@ -33,6 +34,8 @@ from theory.messages import failure
 from theory.userfiles import module_of_file
 
 __all__ = ["load_data", "load_model", "report_of_network"]
+
+_LARGEST = np.iinfo(np.int64).max
 
 LOSSES: dict[str, Loss] = {"square": SQUARE_LOSS, "cross-entropy": CROSS_ENTROPY}
 
@@ -75,9 +78,14 @@ def report_of_network(
     if is_file(model):
         try:
             hessian = exact(network, LOSSES[loss], inputs, targets)
-        except RuntimeError as problem:  # what layers say of inputs that do not fit
-            what = " ".join(str(problem).split())
+        except ModelFails as problem:
+            what = " ".join(str(problem.__cause__).split())
             raise ValueError(f"{model} does not fit {data}: {what}") from problem
+        except ValueError:
+            raise
+        except Exception as problem:  # whatever the network's own code raises
+            what = failure(problem, Path(model).resolve())
+            raise ValueError(f"{model} fails on {data} ({what}): repair it") from problem
     else:
         inputs = inputs.double()
         fit(model, data, loss, inputs, targets)
@@ -247,9 +255,12 @@ def read_arrays(path: Path) -> list[np.ndarray]:
             for name in ("inputs", "targets"):
                 if name not in archive.files:
                     raise ValueError(f"it has no array {name!r}")
-                arrays.append(archive[name])
-                if arrays[-1].dtype.kind not in "iuf" or not arrays[-1].ndim:
+                array = archive[name]
+                if array.dtype.kind not in "iuf" or not array.ndim:
                     raise ValueError(f"{name} is no array of real numbers")
+                if array.dtype.kind == "u" and array.size and array.max() > _LARGEST:
+                    raise ValueError(f"{name} has integers above {_LARGEST}")
+                arrays.append(array.astype(np.float64 if array.dtype.kind == "f" else np.int64))
     except (OSError, ValueError, zipfile.BadZipFile, zlib.error) as problem:
         raise ValueError(f"{path} cannot be used ({problem}): {advice}") from None
     return arrays

@@ -11,9 +11,11 @@ from torch import Tensor, nn
 
 from numerics.checks import check_count, check_positive
 from numerics.ensembles import Member, Stack, generator, threads_for
+from numerics.hessians.evaluation import recording
 from numerics.hessians.generic import FlatModel
 from numerics.hessians.guards import check_data
 from numerics.hessians.losses import Loss
+from numerics.hessians.probes import check_dependence
 from numerics.progress import progress
 from theory.algorithms import SamSpec
 
@@ -143,7 +145,8 @@ def prepare(
             check_count("batch_size", member.batch_size, most=len(inputs))
     if all(parameter.requires_grad for parameter in template.parameters()):  # else Stack refuses
         few = slice(member.batch_of(len(inputs)))
-        FlatModel(template, loss, dtype).check_dependence(inputs[few], targets[few])
+        with recording():
+            check_dependence(FlatModel(template, loss, dtype), inputs[few], targets[few])
     return models, inputs, targets
 
 

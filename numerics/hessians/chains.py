@@ -27,7 +27,14 @@ import torch
 from torch import Tensor, nn
 
 from numerics.hessians.assembly import BUDGET, add_symmetric, symmetrize_
-from numerics.hessians.layers import Layer, flattened, patches_of, without_bias
+from numerics.hessians.layers import (
+    Layer,
+    flattened,
+    out_of_place,
+    owns_all_parameters,
+    patches_of,
+    without_bias,
+)
 from numerics.hessians.losses import Loss, loss_derivatives
 
 __all__ = ["Chain", "as_chain"]
@@ -230,13 +237,11 @@ def as_chain(model: nn.Module, inputs: Tensor, dtype: torch.dtype) -> Chain | No
         dtype: of the detached weights.
 
     Returns:
-        None for another architecture, hooks, subclasses, shared or frozen parameters, grouped or
-        padded-by-reflection convolutions.
+        None for another architecture, hooks, a replaced `forward`, subclasses, shared, frozen or
+        further parameters, grouped or padded-by-reflection convolutions.
     """
     modules = flattened(model)
-    if modules is None or any(not p.requires_grad for p in model.parameters()):
-        return None
-    if len({id(module) for module in modules}) < len(modules):
+    if modules is None:
         return None
     ahead: list[nn.Module] = []
     found: list[tuple[nn.Linear | nn.Conv2d, list[nn.Module]]] = []
@@ -244,9 +249,8 @@ def as_chain(model: nn.Module, inputs: Tensor, dtype: torch.dtype) -> Chain | No
         if isinstance(module, nn.Linear | nn.Conv2d):
             found.append((module, []))
         else:
-            (found[-1][1] if found else ahead).append(module)
-    weights = [p for module, _ in found for p in module.parameters()]
-    if not found or len({id(p) for p in weights}) < len(weights):
+            (found[-1][1] if found else ahead).append(out_of_place(module))
+    if not found or not owns_all_parameters(model, [module for module, _ in found]):
         return None
     layers, start = [], 0
     with torch.no_grad():

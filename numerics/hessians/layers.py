@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules import module as torch_modules
 
-__all__ = ["Layer", "flattened", "patches_of", "without_bias"]
+__all__ = [
+    "Layer",
+    "flattened",
+    "is_plain",
+    "out_of_place",
+    "owns_all_parameters",
+    "patches_of",
+    "without_bias",
+]
 
 
 @dataclass(frozen=True)
@@ -86,7 +97,7 @@ class Layer:
 
 def flattened(model: nn.Module) -> list[nn.Module] | None:
     """The modules of nested `nn.Sequential`, in order; None if one is of a kind not known here."""
-    if model._forward_hooks or model._forward_pre_hooks:
+    if not is_plain(model):
         return None
     if type(model) is nn.Sequential:
         parts = [flattened(module) for module in model]
@@ -97,6 +108,46 @@ def flattened(model: nn.Module) -> list[nn.Module] | None:
     fixed = type(model).__module__.startswith("torch.nn.modules") and not model._modules
     known = fixed and not (model._parameters or model._buffers)
     return [model] if known or type(model) is nn.Linear else None
+
+
+def is_plain(module: nn.Module) -> bool:
+    """Whether a module computes what its type says: its own `forward`, and no hooks."""
+    replaced = "forward" in module.__dict__ or module._compiled_call_impl is not None
+    return not replaced and not any(
+        (
+            module._forward_hooks,
+            module._forward_pre_hooks,
+            module._backward_hooks,
+            module._backward_pre_hooks,
+            torch_modules._global_forward_hooks,
+            torch_modules._global_forward_pre_hooks,
+            torch_modules._global_backward_hooks,
+            torch_modules._global_backward_pre_hooks,
+        )
+    )
+
+
+def owns_all_parameters(model: nn.Module, layers: Sequence[nn.Linear | nn.Conv2d]) -> bool:
+    """Whether the layers' weights and biases are the model's parameters, in its order.
+
+    Each once, trainable, real, and of no class of its own.
+    """
+    own = [p for layer in layers for p in (layer.weight, layer.bias) if p is not None]
+    everything = list(model.parameters())
+    return (
+        [id(p) for p in own] == [id(p) for p in everything]
+        and all(type(p) is nn.Parameter and p.requires_grad for p in everything)
+        and all(p.is_floating_point() and p.layout == torch.strided for p in everything)
+    )
+
+
+def out_of_place(module: nn.Module) -> nn.Module:
+    """The module, or a copy of it that does not overwrite its inputs."""
+    if not getattr(module, "inplace", False):
+        return module
+    other = copy.copy(module)
+    other.__dict__["inplace"] = False
+    return other
 
 
 def without_bias(module: nn.Linear | nn.Conv2d, weight: Tensor, x: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ class SquareLoss:
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Values of shape (n,)."""
-        return 0.5 * self._residuals(outputs, targets).square().flatten(1).sum(1)
+        return 0.5 * self._residuals(outputs, targets).square().reshape(len(outputs), -1).sum(1)
 
     def derivatives(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         r"""Gradients $z - y$, shape (n, c), and Hessians $I$, shape (n, c, c)."""
@@ -55,13 +55,28 @@ class CrossEntropy:
         """Values of shape (n,)."""
         return functional.cross_entropy(outputs, self._labels(outputs, targets), reduction="none")
 
+    def precise(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        r"""The same as $\log(1 + \sum_{k \ne y} e^{z_k - z_y})$; where tiny, it keeps digits."""
+        labels = self._labels(outputs, targets).unsqueeze(1)
+        margins = outputs - outputs.gather(1, labels)
+        others = margins.scatter(1, labels, -torch.inf)
+        top = others.detach().amax(1).clamp(min=0)
+        total = (others - top.unsqueeze(1)).exp().sum(1)
+        return top + torch.where(top > 0, (total + (-top).exp()).log(), total.log1p())
+
     def derivatives(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        r"""Gradients $p - e_y$, shape (n, c), and Hessians $\mathrm{diag}(p) - pp^\top$."""
+        r"""Gradients $p - e_y$, shape (n, c), and Hessians $\mathrm{diag}(p) - pp^\top$.
+
+        $1 - p_k$ is summed from the other probabilities: where $p_k$ rounds to 1 it keeps digits.
+        """
         probabilities = outputs.softmax(1)
         labels = self._labels(outputs, targets)
-        gradient = probabilities - functional.one_hot(labels, outputs.shape[1]).to(outputs.dtype)
         outer = probabilities.unsqueeze(2) * probabilities.unsqueeze(1)
-        return gradient, torch.diag_embed(probabilities) - outer
+        own = torch.eye(outputs.shape[1], dtype=torch.bool, device=outputs.device)
+        rest = probabilities.unsqueeze(1).masked_fill(own, 0).sum(2)
+        mine = functional.one_hot(labels, outputs.shape[1]).bool()
+        curvature = torch.diag_embed(probabilities * rest) - outer.masked_fill(own, 0)
+        return torch.where(mine, -rest, probabilities), curvature
 
     @staticmethod
     def _labels(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -71,7 +86,7 @@ class CrossEntropy:
                 f"targets have shape {tuple(targets.shape)} and outputs {tuple(outputs.shape)}: "
                 "the cross-entropy needs one integer label for each row of outputs"
             )
-        return check_labels("targets", targets, outputs.shape[1])
+        return check_labels("targets", targets, outputs.shape[1]).long()
 
 
 def _check_outputs(outputs: object) -> None:
@@ -90,14 +105,24 @@ CROSS_ENTROPY = CrossEntropy()
 def loss_derivatives(loss: Loss, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     r"""Gradients (n, c) and Hessians (n, c, c) of a loss in the outputs.
 
-    Closed forms where the loss has them (`derivatives`), automatic differentiation otherwise.
+    Closed forms where the loss has them (`derivatives`), automatic differentiation otherwise, of
+    the sum of the losses: each depends on its own outputs only.
     """
-    if isinstance(loss, SquareLoss | CrossEntropy):
+    if type(loss) in (SquareLoss, CrossEntropy):  # a subclass may compute something else
+        assert isinstance(loss, SquareLoss | CrossEntropy)
         return loss.derivatives(outputs, targets)
+    with torch.enable_grad():
+        z = outputs.detach().requires_grad_(True)
+        gradient = _slope(loss(z, targets).sum(), z)
+        columns = [_slope(column.sum(), z, last=True) for column in gradient.unbind(1)]
+    return gradient.detach(), torch.stack(columns, 2)
 
-    def value(output: Tensor, target: Tensor) -> Tensor:
-        return loss(output.unsqueeze(0), target.unsqueeze(0)).squeeze(0)
 
-    gradient = torch.func.vmap(torch.func.grad(value))(outputs, targets)
-    hessian = torch.func.vmap(torch.func.jacrev(torch.func.grad(value)))(outputs, targets)
-    return gradient, hessian
+def _slope(value: Tensor, z: Tensor, last: bool = False) -> Tensor:
+    """The gradient in z, zero where nothing depends on z."""
+    if not value.requires_grad:
+        return torch.zeros_like(z)
+    (found,) = torch.autograd.grad(
+        value, z, create_graph=not last, retain_graph=True, materialize_grads=True
+    )
+    return found

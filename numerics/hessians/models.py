@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -21,9 +22,20 @@ from numerics.hessians.guards import (
 )
 from numerics.hessians.losses import Loss
 from numerics.hessians.perceptrons import Derivatives, Perceptron, as_perceptron, differentiate
+from numerics.hessians.probes import check_model, same_product
 from numerics.hessians.samples import SampleHessians
 
-__all__ = ["PARTS", "exact", "layer_blocks", "per_sample", "prepare", "structured_network"]
+__all__ = [
+    "PARTS",
+    "attempt",
+    "exact",
+    "layer_blocks",
+    "per_sample",
+    "prepare",
+    "structured_network",
+]
+
+Result = TypeVar("Result")
 
 ROUTES = ("auto", "structured", "generic")
 PARTS = ("hessian", "gauss_newton", "residual")
@@ -79,24 +91,20 @@ def exact(
     check_choice("reduction", reduction, ("mean", "sum"))
     check_choice("part", part, PARTS)
     inputs, targets, flat = prepare(model, loss, inputs, targets, dtype)
-    size, width = flat.size, torch.finfo(dtype).bits // 8
-    network = assembled_network(model, inputs, dtype, route)
-    copies = 2 if network is None else 1
-    block = network.block if isinstance(network, Chain) else 4 * min(BUDGET, len(inputs) * size)
-    check_memory(
-        f"the {size} x {size} Hessian",
-        (copies * size**2 + block) * width,
-        memory_limit,
-        "use operator(...) and Lanczos, or fewer parameters",
-    )
-    if network is None:
+    size, n = flat.size, len(inputs)
+    network = attempt(route, lambda: assembled_network(model, inputs, dtype, route))
+    total = None
+    if network is not None:
+        block = network.block if isinstance(network, Chain) else 4 * min(BUDGET, n * size)
+        _check_square(size, size**2 + block, dtype, memory_limit)
+        total = attempt(route, lambda: _assembled(network, flat, inputs, targets, part))
+    if total is not None and not same_product(flat, inputs, targets, part, total.matmul):
+        _disagreement(route)
+        total = None
+    if total is None:
+        _check_square(size, 2 * size**2 + 4 * min(BUDGET, n * size), dtype, memory_limit)
         total = _generic_block(flat, inputs, targets, slice(0, size), part)
-    else:
-        total = torch.zeros(size, size, dtype=dtype, device=flat.point.device)
-        for derivatives in _derivatives(network, loss, inputs, targets, part):
-            derivatives.add_to(total)
-        symmetrize_(total)
-    return total.div_(len(inputs)) if reduction == "mean" else total
+    return total.div_(n) if reduction == "mean" else total
 
 
 def layer_blocks(
@@ -143,15 +151,15 @@ def layer_blocks(
         memory_limit,
         "use operator(...) and Lanczos, or fewer parameters",
     )
-    network = assembled_network(model, inputs, dtype, route)
-    if network is None:
+    network = attempt(route, lambda: assembled_network(model, inputs, dtype, route))
+    blocks = None
+    if network is not None:
+        blocks = attempt(route, lambda: _layers(network, flat, inputs, targets, sizes, part))
+    if blocks is not None and not _same_blocks(flat, inputs, targets, part, blocks):
+        _disagreement(route)
+        blocks = None
+    if blocks is None:
         blocks = [_generic_block(flat, inputs, targets, s, part) for s in spans.values()]
-    else:
-        blocks = [flat.point.new_zeros(size, size) for size in sizes]
-        for derivatives in _derivatives(network, loss, inputs, targets, part):
-            for layer, block in enumerate(blocks):
-                derivatives.add_layer_to(block, layer)
-        blocks = [symmetrize_(block) for block in blocks]
     weight = 1 / len(inputs) if reduction == "mean" else 1.0
     return {name: block.mul_(weight) for name, block in zip(spans, blocks, strict=True)}
 
@@ -190,21 +198,110 @@ def per_sample(
     check_choice("part", part, PARTS)
     inputs, targets, flat = prepare(model, loss, inputs, targets, dtype)
     n, size, width = len(inputs), flat.size, torch.finfo(dtype).bits // 8
-    network = structured_network(model, dtype, route)
-    if network is None:
-        products = SampleProducts(flat, inputs, targets, part)
-        allowed = MEMORY_LIMIT if memory_limit is None else memory_limit
-        stored = (n * size**2 + 2 * size**2) * width <= allowed
-        cores = products.cores() if stored else products
-        return SampleHessians(products.basis, cores, memory_limit=memory_limit)
+    network = structured_network(model, inputs, dtype, route)
+    if network is not None:
+        check_memory(
+            f"storing {n} factored Hessians of rank {network.rank}",
+            2 * n * (sum(len(w) ** 2 for w in network.weights) + network.rank) * width,
+            memory_limit,
+            "use fewer samples",
+        )
+        factored = attempt(
+            route, lambda: differentiate(network, flat.plain_loss, inputs, targets, part)
+        )
+        if factored is not None:
+            found = SampleHessians(factored.basis, factored, memory_limit=memory_limit)
+            if same_product(flat, inputs, targets, part, lambda v: n * found.mean_matvec(v)):
+                return found
+            _disagreement(route)
+    products = SampleProducts(flat, inputs, targets, part)
+    allowed = MEMORY_LIMIT if memory_limit is None else memory_limit
+    stored = (n * size**2 + 2 * size**2) * width <= allowed
+    cores = products.cores() if stored else products
+    found = SampleHessians(products.basis, cores, memory_limit=memory_limit)
+    if stored and not same_product(flat, inputs, targets, part, lambda v: n * found.mean_matvec(v)):
+        raise ValueError(
+            "the samples' Hessians do not add up to the Hessian of all: the model or loss couples "
+            "the samples of a batch, and has no per-sample Hessians"
+        )
+    return found
+
+
+def attempt(route: str, work: Callable[[], Result]) -> Result | None:
+    """The structured route; None where PyTorch fails in it and another one may be taken.
+
+    Raises:
+        ValueError: if this route is demanded.
+    """
+    try:
+        return work()
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, TypeError, IndexError) as problem:
+        if route != "structured":
+            return None
+        what = " ".join(str(problem).split())[:160]
+        raise ValueError(
+            f"route is 'structured' and fails on this model or loss ({what}): use route='auto'"
+        ) from problem
+
+
+def _disagreement(route: str) -> None:
+    """The structured route has another product than autograd: it is not taken.
+
+    Raises:
+        ValueError: if this route is demanded.
+    """
+    if route == "structured":
+        raise ValueError(
+            "route is 'structured' and its product with a random vector is not the one of "
+            "torch.autograd: use route='auto'"
+        )
+
+
+def _check_square(size: int, numbers: int, dtype: torch.dtype, limit: int | None) -> None:
     check_memory(
-        f"storing {n} factored Hessians of rank {network.rank}",
-        2 * n * (sum(len(w) ** 2 for w in network.weights) + network.rank) * width,
-        memory_limit,
-        "use fewer samples",
+        f"the {size} x {size} Hessian",
+        numbers * torch.finfo(dtype).bits // 8,
+        limit,
+        "use operator(...) and Lanczos, or fewer parameters",
     )
-    derivatives = differentiate(network, loss, inputs, targets, part)
-    return SampleHessians(derivatives.basis, derivatives, memory_limit=memory_limit)
+
+
+def _assembled(
+    network: Perceptron | Chain, flat: FlatModel, inputs: Tensor, targets: Tensor, part: str
+) -> Tensor:
+    """The sum over all samples, from the derivatives of the layers."""
+    total = flat.point.new_zeros(flat.size, flat.size)
+    for derivatives in _derivatives(network, flat.plain_loss, inputs, targets, part):
+        derivatives.add_to(total)
+    return symmetrize_(total)
+
+
+def _layers(
+    network: Perceptron | Chain,
+    flat: FlatModel,
+    inputs: Tensor,
+    targets: Tensor,
+    sizes: list[int],
+    part: str,
+) -> list[Tensor]:
+    """The diagonal blocks of the same."""
+    blocks = [flat.point.new_zeros(size, size) for size in sizes]
+    for derivatives in _derivatives(network, flat.plain_loss, inputs, targets, part):
+        for layer, block in enumerate(blocks):
+            derivatives.add_layer_to(block, layer)
+    return [symmetrize_(block) for block in blocks]
+
+
+def _same_blocks(
+    flat: FlatModel, inputs: Tensor, targets: Tensor, part: str, blocks: list[Tensor]
+) -> bool:
+    """Whether every layer's block is the one of autograd, by one product each."""
+    return all(
+        same_product(flat, inputs, targets, part, block.matmul, span)
+        for block, span in zip(blocks, flat.layers().values(), strict=True)
+    )
 
 
 def _derivatives(
@@ -244,13 +341,12 @@ def prepare(
     check_deterministic(model)
     inputs, targets = check_data(inputs, targets, dtype)
     flat = FlatModel(model, loss, dtype)
-    flat.check_repeatable(inputs, targets)
-    flat.check_dependence(inputs, targets)
+    check_model(flat, inputs, targets)
     return inputs, targets, flat
 
 
 def structured_network(
-    model: nn.Module, dtype: torch.dtype, route: str = "auto"
+    model: nn.Module, inputs: Tensor, dtype: torch.dtype, route: str = "auto"
 ) -> Perceptron | None:
     """The perceptron where the structured route applies and is wanted, else None.
 
@@ -259,7 +355,7 @@ def structured_network(
     """
     if check_choice("route", route, ROUTES) == "generic":
         return None
-    network = as_perceptron(model, dtype)
+    network = as_perceptron(model, inputs, dtype)
     if network is None and route == "structured":
         raise _no_structure(model, "plain perceptron")
     return network
@@ -275,7 +371,7 @@ def assembled_network(
     """
     if check_choice("route", route, ROUTES) == "generic":
         return None
-    perceptron = as_perceptron(model, dtype)
+    perceptron = as_perceptron(model, inputs, dtype)
     if perceptron is not None:
         return perceptron
     chain = as_chain(model, inputs, dtype)

@@ -12,9 +12,12 @@ from torch import Tensor, nn
 
 from numerics.checks import check_choice, check_count, check_finite
 from numerics.hessians.assembly import slices
+from numerics.hessians.guards import check_derivatives
 from numerics.hessians.losses import Loss
-from numerics.hessians.models import PARTS, prepare, structured_network
+from numerics.hessians.models import PARTS, attempt, prepare, structured_network
 from numerics.hessians.perceptrons import differentiate
+from numerics.hessians.probes import direction, same_product
+from numerics.hessians.samples import SampleHessians
 from numerics.hessians.spectra import Estimate, lanczos_eigenvalue
 
 __all__ = ["HessianOperator", "operator"]
@@ -132,14 +135,26 @@ def operator(
 
     def product(vector: Tensor) -> Tensor:
         if recorded is not None:
-            return weight * recorded(vector)
+            return check_derivatives("a Hessian-vector product", weight * recorded(vector))
         total = torch.zeros_like(vector)
         for some in parts:
             total += flat.product(inputs[some], targets[some], part)(vector)
-        return weight * total
+        return check_derivatives("a Hessian-vector product", weight * total)
 
-    network, trace = structured_network(model, dtype), None
+    network, trace = structured_network(model, inputs, dtype), None
     if network is not None:
-        pieces = (differentiate(network, loss, inputs[s], targets[s], part) for s in parts)
-        trace = weight * sum(piece.trace() for piece in pieces)
+        vector = direction(flat)
+
+        def traced() -> tuple[float, Tensor]:
+            total, image = 0.0, torch.zeros_like(vector)
+            for some in parts:
+                piece = differentiate(network, flat.plain_loss, inputs[some], targets[some], part)
+                total += piece.trace()
+                whole = SampleHessians(piece.basis, piece)
+                image += whole.samples * whole.mean_matvec(vector)
+            return weight * total, image
+
+        found = attempt("auto", traced)
+        if found and same_product(flat, inputs, targets, part, lambda _: found[1]):
+            trace = found[0]
     return HessianOperator(flat.size, dtype, flat.point.device, trace, product)

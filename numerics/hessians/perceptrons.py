@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from numerics.hessians.assembly import BUDGET, add_diagonal, add_products, add_symmetric
 from numerics.hessians.bases import Indices
 from numerics.hessians.kronecker import KroneckerBasis, ParameterGroup
+from numerics.hessians.layers import is_plain, out_of_place, owns_all_parameters
 from numerics.hessians.losses import Loss, loss_derivatives
 
 __all__ = ["Derivatives", "Perceptron", "as_perceptron", "differentiate"]
@@ -85,20 +86,26 @@ class Perceptron:
         return BUDGET // self.widest**2
 
 
-def as_perceptron(model: nn.Module, dtype: torch.dtype) -> Perceptron | None:
+def as_perceptron(model: nn.Module, inputs: Tensor, dtype: torch.dtype) -> Perceptron | None:
     """Recognise `nn.Sequential` of Linear layers with elementwise activations between them.
 
+    Args:
+        model: any module.
+        inputs: shape (n, ...), for the shape of one sample; nothing else is read of it.
+        dtype: of the detached weights.
+
     Returns:
-        The perceptron in `dtype`, or None where the structured route does not apply: another
-        architecture, hooks, subclasses, shared or frozen parameters.
+        The perceptron, or None where the structured route does not apply: another architecture,
+        hooks, a replaced `forward`, subclasses, shared, frozen or further parameters, several
+        positions in one sample.
     """
-    if type(model) is not nn.Sequential or any(not p.requires_grad for p in model.parameters()):
+    if type(model) is not nn.Sequential or not all(map(is_plain, (model, *model))):
         return None
-    modules = list(model)
-    if modules and type(modules[0]) is nn.Flatten and modules[0].start_dim == 1:
-        modules = modules[1:]
-    if any(_hooked(module) for module in (model, *modules)):
-        return None
+    modules, positions = list(model), inputs.ndim != 2
+    if modules and type(modules[0]) is nn.Flatten:
+        if (modules[0].start_dim, modules[0].end_dim) != (1, -1):
+            return None
+        modules, positions = modules[1:], inputs.ndim < 2
     linear: list[nn.Linear] = []
     activations: list[nn.Module] = []
     for module in modules:
@@ -110,15 +117,14 @@ def as_perceptron(model: nn.Module, dtype: torch.dtype) -> Perceptron | None:
             activations.append(module)
         else:
             return None
-    shared = len({id(p) for p in model.parameters()}) < sum(
-        1 + (layer.bias is not None) for layer in linear
-    )
-    if shared or not linear or len(activations) != len(linear) - 1:
+    if positions or not linear or len(activations) != len(linear) - 1:
+        return None
+    if not owns_all_parameters(model, linear):
         return None
     return Perceptron(
         tuple(layer.weight.detach().to(dtype) for layer in linear),
         tuple(None if b.bias is None else b.bias.detach().to(dtype) for b in linear),
-        tuple(activations),
+        tuple(map(out_of_place, activations)),
     )
 
 
@@ -324,7 +330,3 @@ def _forward(
         second.append(torch.func.grad(lambda t, g=slope: g(t).sum())(z))
         layer_inputs.append(network.activations[index](z).detach())
     raise AssertionError("a perceptron has at least one layer")
-
-
-def _hooked(module: nn.Module) -> bool:
-    return bool(module._forward_hooks or module._forward_pre_hooks)

@@ -297,7 +297,7 @@ def test_hessians_of_networks_transform_as_they_must(seed, factor):
 @pytest.mark.parametrize("widths", [(3, 2), (3, 4, 2), (3, 4, 5, 3, 2)])
 def test_cores_are_applied_as_they_are_stored(part, widths):
     model, (x, _, labels) = mlp(widths, seed=2), data()
-    network = as_perceptron(model, torch.float64)
+    network = as_perceptron(model, x, torch.float64)
     factored = differentiate(network, CROSS_ENTROPY, x, labels, part)
     g = torch.Generator().manual_seed(0)
     columns = torch.randn(len(x), network.rank, 2, generator=g, dtype=torch.float64)
