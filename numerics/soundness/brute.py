@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,7 +14,14 @@ from numerics.hessians import Moments
 from numerics.soundness.calls import Verdict
 from numerics.stability import StabilityThreshold
 
-__all__ = ["LARGEST", "brute_threshold", "threshold_verdict", "within"]
+__all__ = [
+    "LARGEST",
+    "brute_threshold",
+    "due_or_not",
+    "has_premises",
+    "threshold_verdict",
+    "within",
+]
 
 LARGEST = 12
 """Most directions in which the map on matrices is written down whole."""
@@ -49,6 +57,21 @@ def within(name: str, found: Moments, tops: Sequence[float], slacks: Sequence[fl
                 "wrong", name, f"{what} is {value:.8g} +- {error:.1e}, not {low:.8g} ... {high:.8g}"
             )
     return Verdict("right", name)
+
+
+def has_premises(matrices: Tensor) -> bool:
+    """Whether every matrix is positive semidefinite up to round-off, and one is not zero."""
+    scale = float(matrices.abs().max())
+    if scale == 0:
+        return False
+    values = torch.linalg.eigvalsh(matrices / scale)
+    return bool((values[:, 0] >= -_CLOSE * values[:, -1].max()).all())
+
+
+def due_or_not(refusal: Verdict, matrices: Tensor) -> Verdict:
+    """A refused threshold, marked where it had to be refused."""
+    due = refusal.status == "refused" and not has_premises(matrices)
+    return replace(refusal, due=due)
 
 
 def threshold_verdict(

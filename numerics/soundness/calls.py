@@ -35,11 +35,14 @@ class Verdict:
             of another library, or one of several lines; or `wrong`.
         call: its name.
         reason: why.
+        due: whether a threshold was refused of matrices that do not fulfil its premises; it is
+            counted, and the draw is right if all else is.
     """
 
     status: str
     call: str
     reason: str = ""
+    due: bool = False
 
     @property
     def kind(self) -> str:

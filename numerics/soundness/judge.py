@@ -49,7 +49,7 @@ class Judgement:
 
 def judgement(index: int, verdicts: list[Verdict], core: bool, words: str) -> Judgement:
     """The judgement of a draw from those of its calls."""
-    worst = max((STATUSES.index(v.status) for v in verdicts), default=0)
+    worst = max((STATUSES.index(v.status) for v in verdicts if not v.due), default=0)
     kept = tuple(v for v in verdicts if v.status != "right")
     return Judgement(index, STATUSES[worst], kept, len(verdicts), core, words)
 
@@ -207,7 +207,7 @@ class _Judge:
             lambda: stability.stability_threshold(found, batch_size=self.subject.batch_size),
         )
         if problem is not None:
-            yield problem
+            yield brute.due_or_not(problem, truth)
             return
         yield brute.threshold_verdict(result, truth, 0.0, self.subject.batch_size, "same")
 

@@ -158,9 +158,11 @@ def judge_spectrum(dice: Dice) -> tuple[list[Verdict], bool, str]:
     verdicts += _threshold(found, matrices, size, radius * 10.0**-power, ascent)
     if not torch.equal(before, matrices):
         verdicts.append(Verdict("wrong", "left as it was", "the matrices changed"))
-    values = torch.linalg.eigvalsh(matrices / (_norm(matrices) or 1.0))
-    sound = bool(values.max() > 0) and bool((values[:, 0] >= -1e-13).all())
-    return verdicts, sound, f"matrices | {words} | {ascent}, radius {radius:g}e{-power}"
+    return (
+        verdicts,
+        brute.has_premises(matrices),
+        f"matrices | {words} | {ascent}, radius {radius:g}e{-power}",
+    )
 
 
 def _moments(
@@ -193,4 +195,7 @@ def _threshold(
             found, radius, spec, batch_size=size, ascent_per_sample=ascent == "sample"
         ),
     )
-    yield problem or brute.threshold_verdict(result, matrices, radius, size, ascent)
+    if problem is not None:
+        yield brute.due_or_not(problem, matrices)
+    else:
+        yield brute.threshold_verdict(result, matrices, radius, size, ascent)

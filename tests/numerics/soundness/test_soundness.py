@@ -289,6 +289,11 @@ def test_raw_errors_refusals_and_warnings_are_told_apart():
     assert judgement(0, verdicts, False, "").status == "raw"
     assert judgement(0, verdicts[:2], False, "").status == "refused"
     assert verdicts[1].kind == "b: no #"
+    due = dataclasses.replace(verdicts[1], due=True)
+    assert judgement(0, [verdicts[0], due], False, "").status == "right"
+    indefinite = torch.diag(torch.tensor([1.0, -0.1]))[None]
+    assert brute.due_or_not(verdicts[1], indefinite).due
+    assert not brute.due_or_not(verdicts[1], indefinite.square()).due
 
 
 def test_an_operator_that_is_not_the_hessian_of_a_sample_is_noticed(monkeypatch):
