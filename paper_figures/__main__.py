@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -202,20 +203,24 @@ def _claims(arguments: argparse.Namespace) -> int:
 def _verify(arguments: argparse.Namespace) -> int:
     # As in _build: numpy has to wait.
     from paper_figures.executors import SerialExecutor
+    from paper_figures.runs import RunStore
     from paper_figures.stale import verify
 
     status = OK
-    for origin, recipe in _chosen(arguments.names).items():
-        folder, reference = arguments.results / recipe.name, arguments.reference / recipe.name
-        if arguments.names == ["all"] and not (folder.is_dir() and reference.is_dir()):
-            continue
-        try:
-            apart = verify(recipe, origin, folder, reference, SerialExecutor())
-        except ValueError as problem:
-            print(f"error: {problem}", file=sys.stderr)
-            status = FAILED
-        else:
-            print(f"{recipe.name}: verified, largest relative difference {apart:.2g}", flush=True)
+    with tempfile.TemporaryDirectory() as empty:
+        store = RunStore(Path(empty))  # figures of one family share what is computed now
+        for origin, recipe in _chosen(arguments.names).items():
+            folder, reference = arguments.results / recipe.name, arguments.reference / recipe.name
+            if arguments.names == ["all"] and not (folder.is_dir() and reference.is_dir()):
+                continue
+            try:
+                apart = verify(recipe, origin, folder, reference, store, SerialExecutor())
+            except ValueError as problem:
+                print(f"error: {problem}", file=sys.stderr)
+                status = FAILED
+            else:
+                said = f"verified, largest relative difference {apart:.2g}"
+                print(f"{recipe.name}: {said}", flush=True)
     return status
 
 

@@ -19,7 +19,16 @@ from paper_figures.runs import Report, Run, RunStore, atomic_write, execute
 from paper_figures.statements import Reads, declared, reading, sees_all
 from paper_figures.tables import from_csv, to_csv
 
-__all__ = ["Built", "build", "read_built", "redraw", "statements", "wanted_runs"]
+__all__ = [
+    "Built",
+    "Table",
+    "build",
+    "compute_table",
+    "read_built",
+    "redraw",
+    "statements",
+    "wanted_runs",
+]
 
 # Without these entries a file's bytes depend on what is drawn only, not on the time.
 _TIMELESS: dict[str, dict[str, Any]] = {
@@ -69,16 +78,10 @@ def build(
         ValueError: if the recipe's table or drawing is malformed.
     """
     start = time.perf_counter()
-    versions = recipe.versions()
-    runs, wanted = wanted_runs(recipe, parameters)
-    if recipe.on_gpu:
-        runs = [replace(run, device=device) for run in runs]
-    version = versions["compute"]
-    compute = Compute(origin, version)
-    report = execute(recipe.stored_under, version, compute, runs, store, executor, force=force)
-    tabled = Reads(sees_all(recipe.table))
-    with reading(tabled):
-        csv_text = to_csv(recipe.table(parameters, report.records))
+    made = compute_table(
+        recipe, origin, parameters, store=store, executor=executor, device=device, force=force
+    )
+    csv_text, report = made.text, made.report
     drawings = _draw(recipe, csv_text)
     seconds = time.perf_counter() - start
     target = origin if origin.endswith(".py") else recipe.name
@@ -92,8 +95,8 @@ def build(
         "command": f"python -m paper_figures build {target} "
         f"{recipe.options(preset, parameters)}{where}",
         "checkout": checkout(),
-        "code": versions,
-        "statements": {"runs": wanted, "compute": statements(runs), "table": tabled.read},
+        "code": made.code | {"draw": code_version(recipe.draw)},
+        "statements": made.statements,
         "computed": report.computed,
         "reused": report.reused,
         "seconds": seconds,
@@ -101,6 +104,48 @@ def build(
     }
     _write(out, recipe.name, csv_text, drawings, manifest)
     return Built(recipe.name, out, report.computed, report.reused, seconds)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with what it depends on.
+
+    Attributes:
+        text: as CSV.
+        report: the runs.
+        code: name of a function of the recipe -> version of the code that it reaches.
+        statements: the same name -> digests of the statements that it read.
+    """
+
+    text: str
+    report: Report
+    code: dict[str, str]
+    statements: dict[str, dict[str, str]]
+
+
+def compute_table(
+    recipe: Recipe,
+    origin: str,
+    parameters: Mapping[str, Any],
+    *,
+    store: RunStore,
+    executor: Executor,
+    device: str = "cpu",
+    force: bool = False,
+) -> Table:
+    """Compute what is missing and make the table; arguments and errors are those of `build`."""
+    code = recipe.versions()
+    runs, wanted = wanted_runs(recipe, parameters)
+    if recipe.on_gpu:
+        runs = [replace(run, device=device) for run in runs]
+    version = code["compute"]
+    compute = Compute(origin, version)
+    report = execute(recipe.stored_under, version, compute, runs, store, executor, force=force)
+    reads = Reads(sees_all(recipe.table))
+    with reading(reads):
+        text = to_csv(recipe.table(parameters, report.records))
+    read = {"runs": wanted, "compute": statements(runs), "table": reads.read}
+    return Table(text, report, code, read)
 
 
 def wanted_runs(recipe: Recipe, parameters: Mapping[str, Any]) -> tuple[list[Run], dict[str, str]]:

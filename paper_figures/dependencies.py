@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 
 from paper_figures.syntax import Uses, bare, bound, digest, executed, runs_on_import, uses
 
-__all__ = ["Code", "Part", "reached"]
+__all__ = ["PACKAGES", "Code", "Part", "reached"]
 
 Part: TypeAlias = tuple[str, str]
 """A module and one of its names."""

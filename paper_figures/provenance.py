@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from paper_figures.canonical import canonical_json, sha256
-from paper_figures.dependencies import Code, reached
+from paper_figures.dependencies import PACKAGES, Code, reached
 
 __all__ = ["checkout", "code_version", "environment"]
 
@@ -55,7 +55,7 @@ def environment() -> dict[str, str]:
 
 @functools.cache
 def checkout() -> dict[str, Any]:
-    """The commit of the checkout that this code is in, and whether files differ from it.
+    """The commit of the checkout that this code is in, and whether its packages differ from it.
 
     Empty outside a checkout of this project, and where there is no git.
     """
@@ -64,7 +64,7 @@ def checkout() -> dict[str, Any]:
         return {}
     try:
         said = [_git(root, "rev-parse", "HEAD"), _git(root, "describe", "--always", "--tags")]
-        changed = _git(root, "status", "--porcelain", "--untracked-files=no")
+        changed = _git(root, "status", "--porcelain", "--", *PACKAGES)
     except (OSError, subprocess.SubprocessError):
         return {}
     return {"commit": said[0], "described": said[1], "dirty": bool(changed)}

@@ -17,11 +17,12 @@ from paper_figures.tables import Row
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["PRESETS", "Compute", "Recipe", "discover", "load"]
+__all__ = ["FUNCTIONS", "PRESETS", "Compute", "Recipe", "discover", "load"]
 
 #: From seconds on any machine, over minutes on a laptop, to the published settings.
 PRESETS = ("smoke", "laptop", "paper")
-FUNCTIONS = ("runs", "compute", "table", "draw")
+#: The functions of a recipe that its table depends on.
+FUNCTIONS = ("runs", "compute", "table")
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Recipe:
         return code_version(self.compute)
 
     def versions(self) -> dict[str, str]:
-        """The versions of all its functions: what is wanted, computed, tabled and drawn."""
+        """The versions of the functions that its table depends on."""
         return {name: code_version(getattr(self, name)) for name in FUNCTIONS}
 
     def options(self, preset: str, parameters: Mapping[str, Any]) -> str:

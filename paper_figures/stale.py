@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
-from paper_figures.build import build, read_built, statements, wanted_runs
+from paper_figures.build import compute_table, read_built, statements, wanted_runs
 from paper_figures.canonical import canonical_json
 from paper_figures.provenance import checkout, environment
-from paper_figures.recipes import Recipe
+from paper_figures.recipes import FUNCTIONS, Recipe
 from paper_figures.runs import RunStore, atomic_write
 from paper_figures.statements import digests, sees_all
 from paper_figures.tables import from_csv
 
 __all__ = ["changes", "command", "differences", "verify"]
 
-#: The functions whose code a table depends on.
-CODE = ("runs", "compute", "table")
 #: How far numbers may be apart, relative: sums in another order, not another formula.
 TOLERANCE = 1e-9
 
@@ -49,8 +46,10 @@ def changes(recipe: Recipe, manifest: Mapping[str, Any]) -> list[str]:
 
 
 def _changes(recipe: Recipe, record: Mapping[str, Any], present: Mapping[str, str]) -> list[str]:
-    changed = [f"the code of {name}" for name in CODE if record["code"].get(name) != present[name]]
-    for name in CODE:
+    changed = [
+        f"the code of {name}" for name in FUNCTIONS if record["code"].get(name) != present[name]
+    ]
+    for name in FUNCTIONS:
         recorded = record["statements"].get(name, {})
         now = digests(recorded, sees_all(getattr(recipe, name)))
         changed += [f"the statement {one}" for one in recorded if recorded[one] != now[one]]
@@ -86,7 +85,9 @@ def _apart(one: Any, other: Any) -> float:
     return abs(one - other) / max(abs(one), abs(other))
 
 
-def verify(recipe: Recipe, origin: str, folder: Path, reference: Path, executor: Executor) -> float:
+def verify(
+    recipe: Recipe, origin: str, folder: Path, reference: Path, store: RunStore, executor: Executor
+) -> float:
     """Show that the present code computes what the code of a stored table does, and record it.
 
     The reference is a build of a cheaper preset by the code of the table, on this machine: all of
@@ -98,7 +99,8 @@ def verify(recipe: Recipe, origin: str, folder: Path, reference: Path, executor:
         origin: where it is defined.
         folder: of the stored table.
         reference: the folder of the other build.
-        executor: where runs are computed.
+        store: an empty one, so that all runs are computed.
+        executor: where they are computed.
 
     Returns:
         The largest relative difference from the reference.
@@ -115,28 +117,17 @@ def verify(recipe: Recipe, origin: str, folder: Path, reference: Path, executor:
         raise ValueError(f"{reference} was built by other code than {folder}: {again}")
     runs, wanted = wanted_runs(recipe, manifest["parameters"])
     _compare_runs(runs, manifest, again)
-    with tempfile.TemporaryDirectory() as place:
-        out = Path(place)
-        built = build(
-            recipe,
-            origin,
-            made["parameters"],
-            preset=made["preset"],
-            store=RunStore(out / "results"),
-            executor=executor,
-            out=out,
-        )
-        new, present = read_built(recipe, out)
-    apart = differences(text, new)
+    new = compute_table(recipe, origin, made["parameters"], store=store, executor=executor)
+    apart = differences(text, new.text)
     if not apart <= TOLERANCE:
         raise ValueError(f"{recipe.name} differs from {reference} by {apart:.2g}: {again}")
-    read = {"runs": wanted, "compute": statements(runs), "table": present["statements"]["table"]}
+    read = {"runs": wanted, "compute": statements(runs), "table": new.statements["table"]}
     manifest["verified"] = [
         {
             "how": f"the preset {made['preset']} built by the code of the table and by the present",
-            "code": present["code"],
+            "code": new.code,
             "statements": read,
-            "runs": built.computed,
+            "runs": len(new.report.records),
             "max_difference": apart,
             "environment": environment(),
             "checkout": checkout(),
@@ -151,7 +142,7 @@ def verify(recipe: Recipe, origin: str, folder: Path, reference: Path, executor:
 def _same(first: Any, second: Any) -> bool:
     """Whether two records of code agree in all that a table depends on."""
     if isinstance(first, Mapping) and isinstance(second, Mapping):
-        return all(first[name] == second[name] for name in CODE)
+        return all(first[name] == second[name] for name in FUNCTIONS)
     return bool(first == second)
 
 

@@ -78,7 +78,7 @@ ROWS = [
         ({"of_seeds": "1.0; 2.5"}, 0.2),
         ({"name": "c"}, float("inf")),
         ({"x": None}, float("inf")),
-        ({"of_seeds": "1.0"}, float("inf")),
+        ({"of_seeds": "1.0; 2.0; 3.0"}, float("inf")),
     ],
 )
 def test_differences_are_relative_to_the_larger(change, apart):
@@ -141,6 +141,7 @@ def test_what_cannot_be_verified_is_refused(stored, place, how, said):
     assert said in error and "rebuild it with `python -m paper_figures build" in error
 
 
+@pytest.mark.slow
 def test_other_numbers_are_no_verification(stored, another_factor):
     call, rewrite, _, table = stored
     another_factor()
