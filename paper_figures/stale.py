@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
 from paper_figures.build import compute_table, read_built, statements, wanted_runs
-from paper_figures.canonical import canonical_json
 from paper_figures.provenance import checkout, environment
 from paper_figures.recipes import FUNCTIONS, Recipe
 from paper_figures.runs import RunStore, atomic_write
@@ -57,14 +56,19 @@ def _changes(recipe: Recipe, record: Mapping[str, Any], present: Mapping[str, st
 
 
 def differences(old: str, new: str) -> float:
-    """The largest relative difference of two tables; infinite where text or shape differ."""
-    if old == new:
-        return 0.0
+    """The largest relative difference of two tables in the columns of the old one.
+
+    Infinite where texts or the number of rows differ, or a column is no longer there.
+    """
     first, second = from_csv(old), from_csv(new)
-    if len(first) != len(second) or list(first[0]) != list(second[0]):
+    columns = list(first[0])
+    if len(first) != len(second) or not set(columns) <= set(second[0]):
         return math.inf
-    pairs = zip(_fields(first), _fields(second), strict=False)
-    return max(_apart(one, other) for one, other in pairs)
+    kept = [{name: row[name] for name in columns} for row in second]
+    values, others = list(_fields(first)), list(_fields(kept))
+    if len(values) != len(others):
+        return math.inf
+    return max(map(_apart, values, others))
 
 
 def _fields(rows: list[dict[str, Any]]) -> Iterator[Any]:
@@ -116,11 +120,20 @@ def verify(
     if not any(_same(made["code"], code) for code in trusted):
         raise ValueError(f"{reference} was built by other code than {folder}: {again}")
     runs, wanted = wanted_runs(recipe, manifest["parameters"])
-    _compare_runs(runs, manifest, again)
+    # Data that is computed may differ in rounding from that of another processor.
+    described = [run.as_dict() for run in runs]
+    other = f"{recipe.name} asks for other runs than"
+    _compare_runs(
+        described, manifest["runs"], ["parameters", "seed"], f"{other} its table: {again}"
+    )
     new = compute_table(recipe, origin, made["parameters"], store=store, executor=executor)
+    computed = [record.run.as_dict() for record in new.report.records]
+    known = ["parameters", "seed", "data"]
+    _compare_runs(computed, made["runs"], known, f"{other} {reference}: {again}")
     apart = differences(text, new.text)
     if not apart <= TOLERANCE:
         raise ValueError(f"{recipe.name} differs from {reference} by {apart:.2g}: {again}")
+    absent = [name for name in from_csv(new.text)[0] if name not in from_csv(text)[0]]
     read = {"runs": wanted, "compute": statements(runs), "table": new.statements["table"]}
     manifest["verified"] = [
         {
@@ -129,6 +142,7 @@ def verify(
             "statements": read,
             "runs": len(new.report.records),
             "max_difference": apart,
+            "columns_without_reference": absent,
             "environment": environment(),
             "checkout": checkout(),
             "reference": {"code": made["code"], "environment": made["runs"][0]["environment"]},
@@ -146,12 +160,21 @@ def _same(first: Any, second: Any) -> bool:
     return bool(first == second)
 
 
-def _compare_runs(runs: Any, manifest: Mapping[str, Any], again: str) -> None:
-    """Raise unless these runs are those of the manifest."""
-    fields = ("parameters", "seed", "data")
-    asked, stored = (
-        [canonical_json([run[field] for field in fields]) for run in several]
-        for several in ([run.as_dict() for run in runs], manifest["runs"])
-    )
-    if asked != stored:
-        raise ValueError(f"{manifest['figure']} asks for other runs than its table has: {again}")
+def _compare_runs(
+    asked: Sequence[Any], stored: Sequence[Any], fields: Sequence[str], complaint: str
+) -> None:
+    """Raise unless runs agree in these fields, numbers up to rounding."""
+    first, second = ([[run[field] for field in fields] for run in runs] for runs in (asked, stored))
+    if not _near(first, second):
+        raise ValueError(complaint)
+
+
+def _near(first: Any, second: Any) -> bool:
+    """Whether two JSON values are the same up to the rounding of floats."""
+    if isinstance(first, float) and isinstance(second, float):
+        return _apart(first, second) <= TOLERANCE
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        return first.keys() == second.keys() and all(_near(first[k], second[k]) for k in first)
+    if isinstance(first, list | tuple) and isinstance(second, list | tuple):
+        return len(first) == len(second) and all(map(_near, first, second))
+    return bool(first == second)

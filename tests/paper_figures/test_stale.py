@@ -85,6 +85,9 @@ def test_differences_are_relative_to_the_larger(change, apart):
     rows = [ROWS[0] | change, ROWS[1]]
     assert differences(to_csv(ROWS), to_csv(rows)) == pytest.approx(apart, rel=1e-12)
     assert differences(to_csv(ROWS), to_csv([*rows, ROWS[1]])) == float("inf")
+    wider = [row | {"more": 1} for row in rows]
+    assert differences(to_csv(ROWS), to_csv(wider)) == pytest.approx(apart, rel=1e-12)
+    assert differences(to_csv(wider), to_csv(ROWS)) == float("inf")
 
 
 @pytest.fixture(scope="module")
@@ -129,8 +132,9 @@ def test_a_verified_table_names_what_was_recomputed(stored):
     ("place", "how", "said"),
     [
         ("reference", lambda m: m["code"].update(compute="another"), "by other code than"),
-        ("stored", lambda m: m["runs"].pop(), "asks for other runs than its table has"),
+        ("stored", lambda m: m["runs"].pop(), "asks for other runs than its table"),
         ("stored", lambda m: m["runs"][0]["parameters"].update(mu=0.3), "other runs"),
+        ("reference", lambda m: m["runs"][0].update(data="other"), "other runs than"),
     ],
 )
 def test_what_cannot_be_verified_is_refused(stored, place, how, said):
