@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,7 +38,7 @@ def parser(prog: str = "", figures: Sequence[str] | None = None) -> Parser:
     )
     grammar.add_version_and_completion(lambda: parser("sam-figures", ["all", *discover()]))
     commands = grammar.add_subparsers(
-        dest="command", required=True, metavar="{list,build,claims,report}"
+        dest="command", required=True, metavar="{list,build,claims,verify,report}"
     )
     commands.add_parser(
         "list",
@@ -97,7 +98,8 @@ def parser(prog: str = "", figures: Sequence[str] | None = None) -> Parser:
         help="what the built figures say of the paper's empirical claims",
         description="Print a page in Markdown: for each empirical claim the statistic that decides "
         "it,\nits mean with a 95% interval over the seeds, and a verdict.\n"
-        "Exit status: 0 printed, whatever the verdicts, 2 bad input.",
+        "Exit status: 0 printed, whatever the verdicts, 1 a table's code or statements have\n"
+        "changed (a line each says what and how to rebuild), 2 bad input.",
         examples=("--results docs/results", "--results figures --json"),
     )
     claims.add_argument(
@@ -107,6 +109,28 @@ def parser(prog: str = "", figures: Sequence[str] | None = None) -> Parser:
         help="folder of built figures, or of a folder for each (%(default)s)",
     )
     claims.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    verify = commands.add_parser(
+        "verify",
+        help="show that changed code computes what a stored table's code did",
+        description="Compute a cheap build of older code again, and record in the manifests of the "
+        "stored\ntables that the present code gives the same numbers.\n"
+        "Exit status: 0 all do, 1 one does not, 2 bad input.",
+        examples=("--reference build/before --results docs/results",),
+    )
+    verify.add_argument("names", nargs="*", choices=figures, default=["all"], metavar="NAME")
+    verify.add_argument(
+        "--reference",
+        type=Path,
+        required=True,
+        help="a folder for each figure, built by the code of the stored tables, e.g. with "
+        "`build NAME --preset smoke --out REFERENCE/NAME` in an older checkout",
+    )
+    verify.add_argument(
+        "--results",
+        type=Path,
+        default=Path("docs/results"),
+        help="a folder for each stored table (%(default)s)",
+    )
     report = commands.add_parser(
         "report",
         help="write one HTML page: verdicts, theorems, measurements, stability map",
@@ -148,7 +172,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = parser().parse_args(argv)
     except SystemExit as stop:
         return int(stop.code or OK)
-    commands = {"list": _list, "build": _build, "claims": _claims, "report": _report}
+    commands = {"list": _list, "build": _build, "claims": _claims}
+    commands |= {"verify": _verify, "report": _report}
     return ended(
         lambda: commands[arguments.command](arguments),
         interrupted="interrupted: finished runs are kept, the same command goes on",
@@ -163,11 +188,40 @@ def _list(_: argparse.Namespace) -> int:
 
 
 def _claims(arguments: argparse.Namespace) -> int:
-    from paper_figures.claims import document, find, page  # as in _build: numpy has to wait
+    # As in _build: numpy has to wait.
+    from paper_figures.claims import document, find, page, stale
 
     findings = find(arguments.results)
+    lines = stale(arguments.results)
+    if lines:
+        print(*lines, sep="\n", file=sys.stderr)
+        return FAILED
     print((document if arguments.json else page)(findings), end="")
     return OK
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    # As in _build: numpy has to wait.
+    from paper_figures.executors import SerialExecutor
+    from paper_figures.runs import RunStore
+    from paper_figures.stale import verify
+
+    status = OK
+    with tempfile.TemporaryDirectory() as empty:
+        store = RunStore(Path(empty))  # figures of one family share what is computed now
+        for origin, recipe in _chosen(arguments.names).items():
+            folder, reference = arguments.results / recipe.name, arguments.reference / recipe.name
+            if arguments.names == ["all"] and not (folder.is_dir() and reference.is_dir()):
+                continue
+            try:
+                apart = verify(recipe, origin, folder, reference, store, SerialExecutor())
+            except ValueError as problem:
+                print(f"error: {problem}", file=sys.stderr)
+                status = FAILED
+            else:
+                said = f"verified, largest relative difference {apart:.2g}"
+                print(f"{recipe.name}: {said}", flush=True)
+    return status
 
 
 def _report(arguments: argparse.Namespace) -> int:

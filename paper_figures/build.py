@@ -5,19 +5,30 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from paper_figures import style
-from paper_figures.provenance import environment, sha256
+from paper_figures.canonical import sha256
+from paper_figures.provenance import checkout, code_version, environment
 from paper_figures.recipes import Compute, Recipe
-from paper_figures.runs import Report, RunStore, atomic_write, execute
+from paper_figures.runs import Report, Run, RunStore, atomic_write, execute
+from paper_figures.statements import Reads, declared, reading, sees_all
 from paper_figures.tables import from_csv, to_csv
 
-__all__ = ["Built", "build", "read_built", "redraw"]
+__all__ = [
+    "Built",
+    "Table",
+    "build",
+    "compute_table",
+    "read_built",
+    "redraw",
+    "statements",
+    "wanted_runs",
+]
 
 # Without these entries a file's bytes depend on what is drawn only, not on the time.
 _TIMELESS: dict[str, dict[str, Any]] = {
@@ -67,22 +78,25 @@ def build(
         ValueError: if the recipe's table or drawing is malformed.
     """
     start = time.perf_counter()
-    runs = recipe.runs(parameters)
-    if recipe.on_gpu:
-        runs = [replace(run, device=device) for run in runs]
-    version = recipe.version()
-    compute = Compute(origin, version)
-    report = execute(recipe.stored_under, version, compute, runs, store, executor, force=force)
-    csv_text = to_csv(recipe.table(parameters, report.records))
+    made = compute_table(
+        recipe, origin, parameters, store=store, executor=executor, device=device, force=force
+    )
+    csv_text, report = made.text, made.report
     drawings = _draw(recipe, csv_text)
     seconds = time.perf_counter() - start
+    target = origin if origin.endswith(".py") else recipe.name
+    where = f" --device {device}" if recipe.on_gpu and device != "cpu" else ""
     manifest = {
         "figure": recipe.name,
         "title": recipe.title,
         "caption": recipe.caption,
         "preset": preset,
         "parameters": dict(parameters),
-        "code": version,
+        "command": f"python -m paper_figures build {target} "
+        f"{recipe.options(preset, parameters)}{where}",
+        "checkout": checkout(),
+        "code": made.code | {"draw": code_version(recipe.draw)},
+        "statements": made.statements,
         "computed": report.computed,
         "reused": report.reused,
         "seconds": seconds,
@@ -90,6 +104,61 @@ def build(
     }
     _write(out, recipe.name, csv_text, drawings, manifest)
     return Built(recipe.name, out, report.computed, report.reused, seconds)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with what it depends on.
+
+    Attributes:
+        text: as CSV.
+        report: the runs.
+        code: name of a function of the recipe -> version of the code that it reaches.
+        statements: the same name -> digests of the statements that it read.
+    """
+
+    text: str
+    report: Report
+    code: dict[str, str]
+    statements: dict[str, dict[str, str]]
+
+
+def compute_table(
+    recipe: Recipe,
+    origin: str,
+    parameters: Mapping[str, Any],
+    *,
+    store: RunStore,
+    executor: Executor,
+    device: str = "cpu",
+    force: bool = False,
+) -> Table:
+    """Compute what is missing and make the table; arguments and errors are those of `build`."""
+    code = recipe.versions()
+    runs, wanted = wanted_runs(recipe, parameters)
+    if recipe.on_gpu:
+        runs = [replace(run, device=device) for run in runs]
+    version = code["compute"]
+    compute = Compute(origin, version)
+    report = execute(recipe.stored_under, version, compute, runs, store, executor, force=force)
+    reads = Reads(sees_all(recipe.table))
+    with reading(reads):
+        text = to_csv(recipe.table(parameters, report.records))
+    read = {"runs": wanted, "compute": statements(runs), "table": reads.read}
+    return Table(text, report, code, read)
+
+
+def wanted_runs(recipe: Recipe, parameters: Mapping[str, Any]) -> tuple[list[Run], dict[str, str]]:
+    """The runs with the digests of what they declare, and of the statements that chose them."""
+    chosen = Reads(sees_all(recipe.runs))
+    with reading(chosen):
+        runs = list(recipe.runs(parameters))
+    return [declared(run, recipe.compute) for run in runs], chosen.read
+
+
+def statements(runs: Sequence[Run]) -> dict[str, str]:
+    """The digests of everything that the runs declare."""
+    return {name: digest for run in runs for name, digest in run.statements.items()}
 
 
 def read_built(recipe: Recipe, out: Path) -> tuple[str, dict[str, Any]]:
@@ -121,6 +190,8 @@ def redraw(recipe: Recipe, out: Path) -> Built:
     start = time.perf_counter()
     csv_text, manifest = read_built(recipe, out)
     manifest |= {"title": recipe.title, "caption": recipe.caption}
+    if isinstance(manifest.get("code"), dict):
+        manifest["code"]["draw"] = code_version(recipe.draw)
     _write(out, recipe.name, csv_text, _draw(recipe, csv_text), manifest)
     return Built(recipe.name, out, 0, 0, time.perf_counter() - start)
 

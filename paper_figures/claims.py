@@ -17,9 +17,10 @@ from numerics.statistics import Interval, mean_interval
 from paper_figures.abstract import CLAIMS, Claim
 from paper_figures.build import read_built
 from paper_figures.recipes import discover, load
+from paper_figures.stale import changes, command
 from paper_figures.tables import from_csv
 
-__all__ = ["Finding", "Verdict", "document", "find", "page"]
+__all__ = ["Finding", "Verdict", "document", "find", "page", "stale"]
 
 #: Fewer seeds decide nothing.
 ENOUGH_SEEDS = 5
@@ -78,16 +79,21 @@ def find(folder: Path, claims: Sequence[Claim] = CLAIMS) -> list[Finding]:
     """Decide every claim from the figures built in `folder`, or in folders there with their names.
 
     Raises:
-        ValueError: if `folder` is no folder, or a table is damaged or was built by older code.
+        ValueError: if `folder` is no folder, or a table is damaged or lacks what is asked of it.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder: give the one with the built figures")
     return [_decide(claim, folder) for claim in claims]
 
 
+def _place(figure: str, folder: Path) -> Path | None:
+    """Where a figure has been built, in a folder of its own or in this one."""
+    places = (folder / figure, folder)
+    return next((place for place in places if (place / f"{figure}.csv").is_file()), None)
+
+
 def _decide(claim: Claim, folder: Path) -> Finding:
-    places = (folder / claim.figure, folder)
-    place = next((p for p in places if (p / f"{claim.figure}.csv").is_file()), None)
+    place = _place(claim.figure, folder)
     if place is None:
         return Finding(claim)
     text, manifest = read_built(load(discover()[claim.figure]), place)
@@ -96,6 +102,21 @@ def _decide(claim: Claim, folder: Path) -> Finding:
     except ValueError as error:
         raise ValueError(f"figure {claim.figure} in {place}: {error}") from None
     return Finding(claim, manifest["preset"], effect)
+
+
+def stale(folder: Path, claims: Sequence[Claim] = CLAIMS) -> list[str]:
+    """A line for every table of the claims whose code or statements have changed since."""
+    lines = []
+    for name in dict.fromkeys(claim.figure for claim in claims):
+        place = _place(name, folder)
+        if place is not None:
+            recipe = load(discover()[name])
+            _, manifest = read_built(recipe, place)
+            what = changes(recipe, manifest)
+            if what:
+                shown = ", ".join(what[:3]) + (", ..." if what[3:] else "")
+                lines.append(f"stale: {name}: {shown}: rebuild with `{command(recipe, manifest)}`")
+    return lines
 
 
 def document(findings: Sequence[Finding]) -> str:
@@ -140,7 +161,8 @@ def page(findings: Sequence[Finding]) -> str:
         "(Student's t) over the seeds; one in twenty of such intervals misses what it encloses.",
         "No effect is 0 where no other number is named. Where a laptop's figure has 20 seeds, 5",
         "had left a claim undecided: it was looked at twice, and one in ten may miss.",
-        "`python -m paper_figures claims --results docs/results` prints this page.",
+        "`python -m paper_figures claims --results docs/results` prints this page, and refuses",
+        "tables whose code or statements have changed since they were computed or verified.",
         "",
         *(f"- **{verdict}**: {rule}" for verdict, rule in RULES.items()),
     ]

@@ -1,82 +1,46 @@
-"""What a stored number depends on: canonical JSON, code versions and the machine."""
+"""What a stored number depends on and who computed it: code, the machine, the checkout."""
 
 from __future__ import annotations
 
-import ast
 import functools
-import hashlib
+import importlib
 import importlib.metadata
-import importlib.util
-import inspect
-import json
+import os
 import platform
-import reprlib
-from collections.abc import Callable, Iterable
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["canonical_json", "code_version", "environment", "sha256"]
+from paper_figures.canonical import canonical_json, sha256
+from paper_figures.dependencies import PACKAGES, Code, reached
 
-#: A change in any module of these packages that a computation imports gives it a new version.
-TRACKED_PACKAGES = ("theory", "numerics")
-
-
-def sha256(data: bytes | str) -> str:
-    """The SHA-256 digest of bytes, or of text in UTF-8, as 64 hexadecimal digits."""
-    return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()
+__all__ = ["checkout", "code_version", "environment"]
 
 
-def canonical_json(value: Any) -> str:
-    """The one JSON text of a value: sorted keys, no spaces, floats that round-trip exactly.
+def code_version(function: Callable[..., Any], code: Code | None = None) -> str:
+    """A digest of the code that a function can reach, in its own file and in every other of ours.
 
-    Raises:
-        ValueError: if the value has a part that JSON cannot hold, NaN and infinity included.
-    """
-    try:
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{reprlib.repr(value)} has no JSON form ({error})") from None
+    It covers every function, class and constant that it uses by name, directly or not, and nothing
+    else of their modules: an edit elsewhere, a comment or a docstring leaves stored runs valid.
+    Theorems are not code: a run declares those that it reads (`Run.theorems`).
 
-
-def code_version(compute: Callable[..., Any]) -> str:
-    """A digest of the code that `compute` can reach.
-
-    It covers `compute`, every top-level name of its own module that it uses, directly or not, and
-    the whole of each module of `theory` and `numerics` that these import, directly or not.
-    Comments, layout and docstrings do not count, and neither does the rest of its own module, so
-    a change in the drawing leaves the stored runs valid.
+    Args:
+        function: defined by `def` at the top level of a file.
+        code: the sources, as they are on disk by default.
 
     Raises:
-        ValueError: if `compute` is not a function defined by `def` at the top level of a file.
+        ValueError: if it is not, or it reaches code under a name that is computed.
     """
-    source = inspect.getsourcefile(compute)
-    tree = _read(Path(source)) if source else ast.Module([], [])
-    definitions = _definitions(tree)
-    if compute.__name__ not in definitions:
-        raise ValueError(f"{compute!r} is not a top-level function of a file: define it there")
-    reached: dict[str, ast.stmt] = {}
-    waiting = [compute.__name__]
-    while waiting:
-        name = waiting.pop()
-        if name in definitions and name not in reached:
-            reached[name] = definitions[name]
-            waiting += [node.id for node in ast.walk(reached[name]) if isinstance(node, ast.Name)]
-    parts = {f"{name} of the recipe": _digest(node) for name, node in reached.items()}
-    modules = _imports(reached.values(), package=getattr(compute, "__module__", ""))
-    while modules:
-        name = modules.pop()
-        path = _module_file(name)
-        if path is None or name in parts:
-            continue
-        body = _read(path)
-        parts[name] = _digest(body)
-        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        modules |= _imports([body], package=package) - parts.keys()
-    return sha256(canonical_json(parts))
+    parts = reached(function, code)
+    own = {function.__module__: "the file of the function"}  # its name does not matter
+    listed = sorted([own.get(module, module), name, parts[module, name]] for module, name in parts)
+    return sha256(canonical_json(listed))
 
 
 def environment() -> dict[str, str]:
-    """Versions of what computes and draws, the platform and the processor, for the manifest."""
+    """Versions of what computes and draws, threads, the platform and the processor."""
     versions = {"python": platform.python_version()}
     for name in ("sam-theory", "numpy", "scipy", "torch", "matplotlib"):
         try:
@@ -85,7 +49,38 @@ def environment() -> dict[str, str]:
             versions[name] = "not installed"
     if versions["sam-theory"] == "not installed":
         versions["sam-theory"] = importlib.import_module("theory").__version__
-    return {**versions, "platform": platform.platform(), "processor": _processor()}
+    machine = {"platform": platform.platform(), "processor": _processor()}
+    return {**versions, "threads": _threads(), **machine}
+
+
+@functools.cache
+def checkout() -> dict[str, Any]:
+    """The commit of the checkout that this code is in, and whether its packages differ from it.
+
+    Empty outside a checkout of this project, and where there is no git.
+    """
+    root = Path(__file__).resolve().parents[1]
+    if not (root / ".git").exists():
+        return {}
+    try:
+        said = [_git(root, "rev-parse", "HEAD"), _git(root, "describe", "--always", "--tags")]
+        changed = _git(root, "status", "--porcelain", "--", *PACKAGES)
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return {"commit": said[0], "described": said[1], "dirty": bool(changed)}
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=60
+    )
+    return done.stdout.strip()
+
+
+def _threads() -> str:
+    """Of torch where it is loaded, else what the environment grants."""
+    torch = sys.modules.get("torch")
+    return str(torch.get_num_threads() if torch else os.environ.get("OMP_NUM_THREADS", "default"))
 
 
 def _processor() -> str:
@@ -95,61 +90,3 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def _read(path: Path) -> ast.Module:
-    return _parse(path.read_text(encoding="utf-8"))
-
-
-_parse = functools.lru_cache(maxsize=256)(ast.parse)
-
-
-def _definitions(tree: ast.Module) -> dict[str, ast.stmt]:
-    """Each name bound at the top level of a module, with the statement that binds it."""
-    bound: dict[str, ast.stmt] = {}
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            bound[node.name] = node
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            bound |= {(a.asname or a.name).partition(".")[0]: node for a in node.names}
-        else:
-            targets = (n for n in ast.walk(node) if isinstance(n, ast.Name))
-            bound |= {n.id: node for n in targets if isinstance(n.ctx, ast.Store)}
-    return bound
-
-
-def _imports(nodes: Iterable[ast.AST], package: str) -> set[str]:
-    """Names of the tracked modules, parent packages included, that the nodes may import."""
-    found: set[str] = set()
-    for node in (inner for outer in nodes for inner in ast.walk(outer)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                base = importlib.util.resolve_name("." * node.level + base, package)
-            found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
-    parents = {name.rsplit(".", k)[0] for name in found for k in range(name.count(".") + 1)}
-    return {name for name in parents if name.partition(".")[0] in TRACKED_PACKAGES}
-
-
-@functools.cache
-def _module_file(name: str) -> Path | None:
-    """The file of a module; None when the name is not a module but something inside one."""
-    try:
-        spec = importlib.util.find_spec(name)
-    except ModuleNotFoundError:
-        return None
-    return Path(spec.origin) if spec is not None and spec.origin else None
-
-
-def _digest(node: ast.AST) -> str:
-    """The digest of a syntax tree, its docstrings left out."""
-    return sha256(ast.dump(_WithoutDocstrings().visit(ast.parse(ast.unparse(node)))))
-
-
-class _WithoutDocstrings(ast.NodeTransformer):
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        """Drop expression statements that are bare strings."""
-        literal = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-        return None if literal else node

@@ -17,10 +17,12 @@ from paper_figures.tables import Row
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["PRESETS", "Compute", "Recipe", "discover", "load"]
+__all__ = ["FUNCTIONS", "PRESETS", "Compute", "Recipe", "discover", "load"]
 
 #: From seconds on any machine, over minutes on a laptop, to the published settings.
 PRESETS = ("smoke", "laptop", "paper")
+#: The functions of a recipe that its table depends on.
+FUNCTIONS = ("runs", "compute", "table")
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,20 @@ class Recipe:
         """The version of the code that its runs depend on."""
         return code_version(self.compute)
 
+    def versions(self) -> dict[str, str]:
+        """The versions of the functions that its table depends on."""
+        return {name: code_version(getattr(self, name)) for name in FUNCTIONS}
+
+    def options(self, preset: str, parameters: Mapping[str, Any]) -> str:
+        """The options of `build` that give these parameters: the preset, and seeds not its own."""
+        seeds = parameters.get("seeds")
+        own = self.parameters(preset).get("seeds")
+        if seeds is None or list(seeds) == list(own or ()):
+            return f"--preset {preset}"
+        consecutive = list(seeds) == list(range(seeds[0], seeds[-1] + 1)) and len(seeds) > 2
+        given = f"$(seq {seeds[0]} {seeds[-1]})" if consecutive else " ".join(map(str, seeds))
+        return f"--preset {preset} --seed {given}"
+
 
 @dataclass(frozen=True)
 class Compute:
@@ -102,12 +118,21 @@ class Compute:
     version: str
 
     def __call__(self, run: Run) -> Mapping[str, Any]:
-        """Compute one run.
+        """Compute one run, which is handed the statements that it declares and no others.
 
         Raises:
             RuntimeError: if this process found other code than the build started with.
+            RuntimeError: if the run reads another theorem, or one that changed meanwhile.
         """
-        return _checked(self.origin, self.version).compute(run)
+        recipe = _checked(self.origin, self.version)
+        # Workers import this module before they set their numbers of threads: numpy has to wait.
+        from paper_figures.statements import Reads, reading, sees_all
+
+        reads = Reads(sees_all(recipe.compute), run.statements)
+        with reading(reads):
+            result = recipe.compute(run)
+        reads.check()
+        return result
 
 
 def discover() -> dict[str, str]:

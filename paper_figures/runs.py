@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Executor, Future, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -25,7 +25,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from paper_figures.provenance import canonical_json, environment, sha256
+from paper_figures.canonical import canonical_json, sha256
+from paper_figures.provenance import environment
 
 __all__ = ["Record", "Report", "Run", "RunFailed", "RunStore", "atomic_write", "execute"]
 
@@ -42,12 +43,16 @@ class Run:
         seed: the seed of its random numbers, None where it uses none.
         data: the fingerprint of the data it reads, empty where it reads none.
         device: where it is to be computed, `cpu` or `cuda`; they differ in rounding.
+        theorems: the ids of the statements of the library that it reads; it gets no others.
+        statements: their digests, which the build fills in.
     """
 
     parameters: Mapping[str, Any]
     seed: int | None = None
     data: str = ""
     device: str = "cpu"
+    theorems: tuple[str, ...] = ()
+    statements: Mapping[str, str] = field(default_factory=dict)
 
     def key(self, recipe: str, version: str) -> str:
         """The name of the result: SHA-256 over the recipe, this input and the code's version.
@@ -59,13 +64,15 @@ class Run:
         return sha256(canonical_json(identity))
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields, for keys and manifests; the device where it is not the CPU."""
-        elsewhere = {} if self.device == "cpu" else {"device": self.device}
+        """The fields, for keys and manifests: the device where it is not the CPU, and digests."""
+        more: dict[str, Any] = {} if self.device == "cpu" else {"device": self.device}
+        if self.statements:
+            more["statements"] = dict(self.statements)
         return {
             "parameters": dict(self.parameters),
             "seed": self.seed,
             "data": self.data,
-            **elsewhere,
+            **more,
         }
 
 

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -21,6 +22,7 @@ import theory
 from theory import checkers, library
 from theory.export.to_json import decode, encode
 from theory.messages import failure, unknown
+from theory.reading import Watched, seen
 from theory.statements import Theorem
 from theory.wellformed import conform
 from theory.witnesses import completed
@@ -47,9 +49,13 @@ class BadTheoremFile(ValueError):
     """A file that cannot be read as theorems, with the reason in one line."""
 
 
-@functools.cache
-def load() -> MappingProxyType[str, Theorem]:
+def load() -> Mapping[str, Theorem]:
     """Every theorem of the library, by id, in the order of the file names."""
+    return Watched(_library())
+
+
+@functools.cache
+def _library() -> MappingProxyType[str, Theorem]:
     found: dict[str, Theorem] = {}
     for entry in pkgutil.iter_modules(library.__path__):
         if not entry.name.startswith("_"):
@@ -67,10 +73,10 @@ def get(theorem_id: str) -> Theorem:
     Raises:
         ValueError: if there is none with this id; the message names the nearest one.
     """
-    theorems = load()
-    if theorem_id not in theorems:
-        raise unknown("theorem", theorem_id, theorems, "`python -m theory list` names them")
-    return theorems[theorem_id]
+    theorem = seen(theorem_id, _library().get(theorem_id))
+    if theorem is None:
+        raise unknown("theorem", theorem_id, _library(), "`python -m theory list` names them")
+    return theorem
 
 
 def theorems_of(module: ModuleType) -> tuple[Theorem, ...]:

@@ -72,9 +72,4 @@ def options(recipe: Recipe) -> str:
     if not manifest.is_file():
         return "--preset laptop"
     built = json.loads(manifest.read_text(encoding="utf-8"))
-    preset, seeds = built["preset"], built["parameters"].get("seeds")
-    if seeds == recipe.parameters(preset).get("seeds"):
-        return f"--preset {preset}"
-    consecutive = seeds == list(range(seeds[0], seeds[-1] + 1)) and len(seeds) > 2
-    given = f"$(seq {seeds[0]} {seeds[-1]})" if consecutive else " ".join(map(str, seeds))
-    return f"--preset {preset} --seed {given}"
+    return recipe.options(built["preset"], built["parameters"])

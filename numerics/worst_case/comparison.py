@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,6 +32,12 @@ class Family:
     theorems: Mapping[str, tuple[str, ...]]
     classes: Mapping[str, Any] = field(default_factory=dict)
     unit: str = ""
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """The ids of all these theorems."""
+        ids = (self.unit, *itertools.chain(*self.theorems.values()))
+        return tuple(dict.fromkeys(name for name in ids if name))
 
     def setting(self, mu: float, components: float = 24, beta: float = 1.0) -> Setting:
         """The worst case that the theorems bound, with L = beta."""

@@ -125,7 +125,9 @@ def runs(parameters: Mapping[str, Any]) -> list[Run]:
             setting = {name: value for name, value in choices.items() if name != "widths"}
             shared_by_all = {name: parameters[name] for name in ("checks", "seeds")}
             identity = {"problem": kind, "width": width, **setting, **shared_by_all}
-            wanted.append(Run(identity, None, fingerprint(inputs, instance.targets)))
+            theorems = tuple(THEOREMS.values()) if isinstance(instance, LeastSquares) else ()
+            data = fingerprint(inputs, instance.targets)
+            wanted.append(Run(identity, None, data, theorems=theorems))
     return wanted
 
 

@@ -60,7 +60,7 @@ PRESETS = {
 def runs(parameters: Mapping[str, Any]) -> list[Run]:
     """One for each statement."""
     return [
-        Run({"statement": name, "steps": steps, "seeds": parameters["seeds"]})
+        Run({"statement": name, "steps": steps, "seeds": parameters["seeds"]}, theorems=(name,))
         for name, steps in parameters["steps"].items()
     ]
 

@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 import theory
 from numerics.counterexamples import certify, largest_ratio
+from numerics.counterexamples.certify import REFUTED
 from paper_figures import style
 from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run
@@ -47,7 +48,7 @@ def runs(parameters: Mapping[str, Any]) -> list[Run]:
     """One search for each number of samples, dimension and rank."""
     fixed = {name: parameters[name] for name in ("restarts", "share", "seed")}
     return [
-        Run({**fixed, "samples": n, "dimension": d, "rank": rank})
+        Run({**fixed, "samples": n, "dimension": d, "rank": rank}, theorems=(REFUTED,))
         for n in parameters["samples"]
         for d in range(1, parameters["largest_dimension"] + 1)
         for rank in range(1, d + 1)

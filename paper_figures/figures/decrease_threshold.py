@@ -70,6 +70,8 @@ DASHES = (
 LARGEST = 4.0  # of the radii searched, in units of the theorem's
 PRECISION = 2e-3  # of the radii found, in the same units
 SAMPLES = 24  # in the panel on batches
+UNIT = (FAMILIES["smooth"].unit,)
+PROVED = FAMILIES["smooth"].theorems["best proved"]
 
 
 def runs(parameters: Mapping[str, Any]) -> list[Run]:
@@ -79,21 +81,24 @@ def runs(parameters: Mapping[str, Any]) -> list[Run]:
     counts = parameters["components"]
     return [
         *(
-            Run({"panel": "threshold", "mu": mu, "curve": str(number)})
+            Run({"panel": "threshold", "mu": mu, "curve": str(number)}, theorems=UNIT)
             for mu in threshold["mus"]
             for number in counts
         ),
         *(
-            Run({"panel": "threshold", "mu": mu, "curve": "pair", **search})
+            Run({"panel": "threshold", "mu": mu, "curve": "pair", **search}, theorems=UNIT)
             for mu in threshold["mus"]
         ),
         *(
-            Run({"panel": "rate", "mu": mu, "curve": curve, "at": rate["relative_radius"]})
+            Run(
+                {"panel": "rate", "mu": mu, "curve": curve, "at": rate["relative_radius"]},
+                theorems=UNIT + (PROVED if curve == "proved" else ()),
+            )
             for mu in rate["mus"]
             for curve in (*map(str, counts), "proved")
         ),
         *(
-            Run({"panel": "batch", "mu": mu, "curve": str(size)})
+            Run({"panel": "batch", "mu": mu, "curve": str(size)}, theorems=UNIT)
             for mu in batch["mus"]
             for size in batch["batch_sizes"]
         ),
@@ -167,8 +172,7 @@ def closed_form(mu: float, unit: float) -> Split | None:
 def decrease(mu: float, curve: str, radius: float) -> dict[str, Any]:
     """The decrease per step at the best step size, relative to mu / L."""
     if curve == "proved":
-        theorems = FAMILIES["smooth"].theorems["best proved"]
-        bound = proved(theorems, mu=mu, beta=1.0, L=1.0, radius=radius)
+        bound = proved(PROVED, mu=mu, beta=1.0, L=1.0, radius=radius)
         assert bound is not None  # the radius is inside the range of the theorem
         return {"value": (1 - bound.factor) / mu, "error": 0.0, "method": bound.theorem}
     best = best_step_size(Setting(mu, components=count(curve)), radius).best

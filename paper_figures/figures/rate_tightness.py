@@ -56,7 +56,10 @@ MARKERS = ("o", "s", "^", "v", "D")
 def runs(parameters: Mapping[str, Any]) -> list[Run]:
     """One computation for each class of problems, conditioning and radius."""
     return [
-        Run({"family": family, "mu": mu, "at": at, "components": parameters["components"]})
+        Run(
+            {"family": family, "mu": mu, "at": at, "components": parameters["components"]},
+            theorems=FAMILIES[family].read,
+        )
         for family, radii in parameters["radii"].items()
         for mu, at in itertools.product(parameters["mus"], radii)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,6 +34,12 @@ THEOREMS = {
     },
 }
 PUBLISHED = {"s_3": "sam-stability-s3", "s_4": "sam-stability-s4"}
+#: Panel -> the theorems that it reads besides.
+MORE = {
+    "rate": ("sam-pl-linear-improved", "sgd-pl-linear"),
+    "s_2": (),
+    "ratio": tuple(PUBLISHED.values()),
+}
 REST = {"color": style.algorithm(SAM.name).color, "linestyle": "-"}
 LINES = {
     "published": style.BOUND.line,
@@ -62,7 +69,13 @@ PRESETS = {
 
 def runs(parameters: Mapping[str, Any]) -> list[Run]:
     """One computation for each panel."""
-    return [Run({**parameters, "panel": panel}) for panel in THEOREMS]
+    return [
+        Run(
+            {**parameters, "panel": panel},
+            theorems=(*itertools.chain(*curves.values()), *MORE[panel]),
+        )
+        for panel, curves in THEOREMS.items()
+    ]
 
 
 def compute(run: Run) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from numerics.hessians import SampleHessians, moments
 from numerics.problems.interpolating import InterpolatingMinimum
 from numerics.stability import boundaries
 from numerics.stability.laws import joint_range
+from numerics.stability.maps import THEOREMS
 from numerics.stability.minima import MnistParity, network_step
 from numerics.stability.simulation import (
     SimulatedThreshold,
@@ -152,7 +154,10 @@ def runs(parameters: Mapping[str, Any]) -> list[Run]:
     wanted = []
     for panel in parameters["panels"]:
         data = ""
-        if "setting" in panel:
+        read = tuple(itertools.chain(*THEOREMS.values()))
+        if "setting" not in panel:
+            read += (panel["counterexample"],)
+        else:
             problem = MnistParity(**panel["setting"]).problem()
             data = fingerprint(problem.inputs, problem.targets)
         wanted += [
@@ -165,6 +170,7 @@ def runs(parameters: Mapping[str, Any]) -> list[Run]:
                 },
                 None,
                 data,
+                theorems=read,
             )
             for radius in parameters["radii"]
         ]

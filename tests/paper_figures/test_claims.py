@@ -10,10 +10,10 @@ from numerics.statistics import slopes
 from paper_figures import abstract
 from paper_figures.__main__ import main
 from paper_figures.abstract import CLAIMS, Claim
+from paper_figures.canonical import sha256
 from paper_figures.claims import Finding, Verdict, document, find, page
 from paper_figures.figures._comparisons import TUNED
-from paper_figures.provenance import sha256
-from paper_figures.recipes import discover
+from paper_figures.recipes import discover, load
 from paper_figures.tables import from_csv, from_one_field, in_one_field, to_csv
 
 SIZES = (1_000, 10_000, 50_000)
@@ -44,7 +44,12 @@ def built(folder, name, rows, preset="laptop"):
     folder.mkdir(exist_ok=True, parents=True)
     text = to_csv(rows)
     (folder / f"{name}.csv").write_text(text)
-    manifest = {"preset": preset, "files": {f"{name}.csv": sha256(text)}}
+    manifest = {
+        "preset": preset,
+        "files": {f"{name}.csv": sha256(text)},
+        "code": load(discover()[name]).versions(),
+        "statements": {"runs": {}, "compute": {}, "table": {}},
+    }
     (folder / f"{name}.json").write_text(json.dumps(manifest))
 
 
@@ -280,3 +285,51 @@ def test_numbers_of_seeds_survive_the_table():
     numbers = [0.1, -2e-300, 1 / 3, 5.0]
     (row,) = from_csv(to_csv([{"numbers": in_one_field(numbers)}]))
     assert from_one_field(row["numbers"]) == numbers
+
+
+@pytest.mark.parametrize("function", ["runs", "compute", "table"])
+def test_a_table_by_other_code_is_refused_with_the_command_that_rebuilds_it(
+    tmp_path, capsys, function
+):
+    built(tmp_path, "teacher_student", gain_rows())
+    change(tmp_path, lambda manifest: manifest["code"].update({function: "other"}))
+    assert main(["claims", "--results", str(tmp_path)]) == 1
+    out, error = capsys.readouterr()
+    command = "python -m paper_figures build teacher_student --preset laptop"
+    assert (out, error) == (
+        "",
+        f"stale: teacher_student: the code of {function}: rebuild with `{command}`\n",
+    )
+
+
+def test_a_table_by_another_statement_is_refused(tmp_path, capsys):
+    from paper_figures.statements import digests
+
+    built(tmp_path, "teacher_student", gain_rows())
+    now = digests(["sam-edge"], whole=False)
+    change(tmp_path, lambda manifest: manifest["statements"].update(table=now))
+    assert main(["claims", "--results", str(tmp_path)]) == 0
+    change(tmp_path, lambda m: m["statements"].update(table={"sam-edge": "other"}))
+    capsys.readouterr()
+    assert main(["claims", "--results", str(tmp_path)]) == 1
+    assert "teacher_student: the statement sam-edge: rebuild" in capsys.readouterr().err
+
+
+def test_other_drawings_do_not_make_a_table_stale(tmp_path, capsys):
+    built(tmp_path, "teacher_student", gain_rows())
+    change(tmp_path, lambda manifest: manifest["code"].update(draw="other"))
+    assert main(["claims", "--results", str(tmp_path)]) == 0
+
+
+def test_a_table_that_does_not_name_its_code_is_refused(tmp_path, capsys):
+    built(tmp_path, "teacher_student", gain_rows())
+    change(tmp_path, lambda manifest: manifest.update(code="one digest"))
+    assert main(["claims", "--results", str(tmp_path)]) == 1
+    assert "it does not say by which code" in capsys.readouterr().err
+
+
+def change(folder, how, name="teacher_student"):
+    path = folder / f"{name}.json"
+    manifest = json.loads(path.read_text())
+    how(manifest)
+    path.write_text(json.dumps(manifest))

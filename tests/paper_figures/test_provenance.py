@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paper_figures import provenance
 from paper_figures.provenance import code_version
 from paper_figures.recipes import Recipe
 from paper_figures.tables import from_csv, to_csv
@@ -76,21 +75,6 @@ def test_version_follows_what_compute_reaches(changed, old, new):
 )
 def test_version_ignores_drawing_comments_and_docstrings(changed, old, new):
     assert not changed(old, new)
-
-
-def test_version_follows_the_modules_that_compute_imports(tmp_path, monkeypatch):
-    """`compute` imports theory.algorithms, which is made to import theory.inner."""
-    inner, outer = tmp_path / "inner.py", tmp_path / "outer.py"
-    outer.write_text("from theory import inner")
-    inner.write_text("VALUE = 1")
-    files = {"theory.algorithms": outer, "theory.inner": inner}
-    monkeypatch.setattr(provenance, "_module_file", files.get)
-    source = SOURCE.replace("FACTOR * run.seed", "SAM")
-    first = version(tmp_path / "figure.py", source)
-    inner.write_text("VALUE = 1  # the same")
-    assert version(tmp_path / "figure.py", source) == first
-    inner.write_text("VALUE = 2")
-    assert version(tmp_path / "figure.py", source) != first
 
 
 def test_version_needs_a_top_level_function():

@@ -1,0 +1,208 @@
+"""Code is followed name by name: what a figure reaches changes its version, and nothing else."""
+
+import ast
+import importlib
+import sys
+
+import pytest
+
+from paper_figures.dependencies import Code, reached
+from paper_figures.provenance import code_version
+
+FIGURE = """
+import math
+from kit import helpers, shapes as forms
+from kit.deep import *
+from kit.helpers import scaled as stretch
+from kit import reexported
+
+LIMIT = 3
+OTHER = 4
+TABLE = {"a": helpers.first}
+
+def compute(run):
+    from kit import late
+    first = TABLE["a"](run), stretch(run), forms.Square(run).area()
+    return first, starred(run), late.act(), reexported(run)
+
+def draw(rows):
+    return OTHER, helpers.drawn(rows)
+"""
+KIT = {
+    "__init__": "from kit.deep import hidden as reexported",
+    "helpers": """
+import functools
+FACTOR = 2
+def first(x, by=FACTOR): return x * by
+@functools.cache
+def scaled(x): return inner(x)
+def inner(x): return x
+def drawn(rows): return rows
+""",
+    "shapes": """
+class Shape:
+    def area(self): return self.side() ** 2
+class Square(Shape):
+    def __init__(self, x): self.x = x
+    def side(self): return self.x
+class Circle(Shape):
+    def side(self): return 3
+""",
+    "deep": """
+def starred(x: "int") -> int:
+    '''Docstring.'''
+    return x
+def hidden(x): return x + SHIFT
+SHIFT = 1
+UNUSED = 2
+""",
+    "late": """
+import kit.registry
+def act(): return kit.registry.ENTRIES
+def asleep(): return 0
+""",
+    "registry": """
+ENTRIES = {}
+def register(f):
+    ENTRIES[f.__name__] = f
+    return f
+@register
+def entry(): return 1
+def unregistered(): return 2
+""",
+}
+
+
+@pytest.fixture
+def kit(tmp_path, monkeypatch):
+    """Writes the figure and its package with texts replaced; gives the version of `compute`."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    from paper_figures import dependencies
+
+    def write(old="", new="", more=FIGURE):
+        dependencies._top.cache_clear()
+        folder = tmp_path / "kit"
+        folder.mkdir(exist_ok=True)
+        found = 0
+        for name, text in KIT.items():
+            found += old in text
+            (folder / f"{name}.py").write_text(text.replace(old, new) if old else text)
+        path = tmp_path / "kit_figure.py"
+        path.write_text(more.replace(old, new) if old else more)
+        assert found + (old in more)
+        for name in [name for name in sys.modules if name.partition(".")[0].startswith("kit")]:
+            del sys.modules[name]
+        importlib.invalidate_caches()
+        return code_version(importlib.import_module("kit_figure").compute)
+
+    yield write
+    for name in [name for name in sys.modules if name.partition(".")[0].startswith("kit")]:
+        del sys.modules[name]
+    dependencies._top.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"a": helpers.first', '"b": helpers.first, "a": abs'),  # a constant of the figure
+        ("FACTOR = 2", "FACTOR = 5"),  # a default argument, through `module.name`
+        ("def inner(x): return x", "def inner(x): return -x"),  # behind a decorator and an alias
+        ("self.side() ** 2", "self.side() ** 3"),  # a base class
+        ("def side(self): return self.x", "def side(self): return -self.x"),  # a method
+        ("    return x\n", "    return x + 1\n"),  # from x import *
+        ("SHIFT = 1", "SHIFT = 7"),  # what a re-exported function uses
+        ("return kit.registry.ENTRIES", "return dict(kit.registry.ENTRIES)"),  # a late import
+        ("def entry(): return 1", "def entry(): return 8"),  # registered by its decorator
+        ("ENTRIES[f.__name__] = f", "ENTRIES[f.__name__] = 0"),
+        ("first = TABLE", "first = 1, TABLE"),
+        ("import helpers, shapes as forms", "import helpers, deep as forms"),  # another module
+    ],
+)
+def test_the_version_follows_what_compute_reaches(kit, old, new):
+    assert kit() != kit(old, new)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("OTHER = 4", "OTHER = 5"),
+        ("LIMIT = 3", "LIMIT = 5"),
+        ("def drawn(rows): return rows", "def drawn(rows): return None"),
+        ("def side(self): return 3", "def side(self): return 4"),  # a class nobody uses
+        ("UNUSED = 2", "UNUSED = 3"),
+        ("def asleep(): return 0", "def asleep(): return 1"),
+        ("def unregistered(): return 2", "def unregistered(): return 3"),
+        ("'''Docstring.'''", "'''Another.'''"),
+        ('x: "int"', "x: float"),
+        ("SHIFT = 1", "SHIFT  =  1  # the same"),
+    ],
+)
+def test_nothing_else_counts(kit, old, new):
+    assert kit() == kit(old, new)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def compute(run): return getattr(helpers, run.name)",
+        "def compute(run): return vars(helpers)",
+        "def compute(run): return helpers",
+        "ALL = [helpers]\ndef compute(run): return ALL[0].drawn(run)",
+    ],
+)
+def test_a_module_that_is_passed_around_counts_as_a_whole(kit, text):
+    figure = f"from kit import helpers\n{text}\n"
+    changed = ("def drawn(rows): return rows", "def drawn(rows): return None")
+    assert kit(more=figure) != kit(*changed, more=figure)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import importlib\ndef compute(run): return importlib.import_module(run.name)",
+        "def compute(run): return eval(run.name)",
+        "def compute(run): return __import__(run.name)",
+        "import sys\ndef compute(run): return sys.modules[run.name]",
+        "def compute(run): return Base.__subclasses__()\nclass Base: pass",
+        "def compute(run): return globals()[run.name]",
+        "import importlib.util\n"
+        "def compute(run): return importlib.util.spec_from_file_location(run.name, run.path)",
+    ],
+)
+def test_computed_names_are_refused_in_one_line(kit, text):
+    with pytest.raises(ValueError, match=r"^[^\n]*under a computed name[^\n]*import it by name$"):
+        kit(more=text)
+
+
+def test_a_module_imported_by_a_literal_name_is_followed(kit):
+    figure = (
+        "import importlib\ndef compute(run): return importlib.import_module('kit.late').act()\n"
+    )
+    assert kit(more=figure) != kit("def asleep(): return 0", "def asleep(): return 1", more=figure)
+
+
+def test_cached_functions_must_not_read_theorems(kit):
+    figure = (
+        "import functools, theory\n@functools.cache\ndef known(): return theory.get('sam-edge')\n"
+        "def compute(run): return known()\n"
+    )
+    with pytest.raises(ValueError, match=r"kit_figure.known keeps what a theorem says"):
+        kit(more=figure)
+
+
+def test_installed_packages_are_not_followed():
+    from paper_figures.figures import sharper_bounds
+
+    modules = {module for module, _ in reached(sharper_bounds.compute)}
+    assert {module.partition(".")[0] for module in modules} == {"theory", "paper_figures"}
+    assert not [module for module in modules if module.startswith("theory.library")]
+
+
+def test_the_digest_does_not_depend_on_layout():
+    from paper_figures.syntax import bare, digest
+
+    texts = ("def f(a, *, b=1):\n  return f'{a!r:>{b}}' if a else [*a]", "")
+    tree = ast.parse(texts[0])
+    again = ast.parse(ast.unparse(tree))
+    assert digest(bare(tree.body[0])) == digest(bare(again.body[0]))
+    assert Code().module("numpy") is None and Code().module("json") is None
