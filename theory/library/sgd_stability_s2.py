@@ -291,17 +291,18 @@ def bound(dimension: int) -> Theorem:
 
 
 def instance(dimension: int) -> Witness:
-    """The extremal example in the plane; two samples elsewhere."""
+    """The extremal example in the plane; elsewhere one sample for each axis, where W is I."""
     unit = diagonal((1,) * dimension)
     vectors = {"u": unit[0], **{f"v_{i}": unit[i] for i in range(1, dimension)}}
     vectors |= {f"w_{i + 1}": unit[i] for i in range(dimension)}
-    weights = (2, 1) if dimension == 2 else (1,) + (0,) * (dimension - 1)
+    weights = (2, 1) if dimension == 2 else (1,) * dimension
     given = {f"c_{i + 1}": Fraction(weight) for i, weight in enumerate(weights)}
     if dimension == 2:
         given |= {"step_size": STEP_SIZE, "spectral_radius": ONE.value}
         return witness(given, vectors, PLANE, {"P": [[2, 0], [0, 1]]})
-    given |= {"step_size": Fraction(1, 2), "spectral_radius": Fraction(5, 8)}
-    return witness(given, vectors, [unit, diagonal(range(dimension))], {"P": unit})
+    given |= {"step_size": Fraction(1, 2), "spectral_radius": Fraction(dimension - 1, dimension)}
+    axes = [diagonal([2 * e for e in axis]) for axis in unit]
+    return witness(given, vectors, axes, {"P": unit})
 
 
 REFUTED = Theorem(
