@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from theory.instances import read
 from theory.registry import BadTheoremFile, load_file
 from theory.search import SearchStatus, prove
 from theory.statements import Status
@@ -87,7 +88,12 @@ def test_a_file_whose_search_takes_too_long_is_stopped(root):
 def test_the_page_shows_exactly_the_examples(root):
     page = (root / "docs" / "prove-your-own-theorem.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
-    assert blocks == [(root / "examples" / name).read_text() for name in EXAMPLES]
+    assert blocks[:-1] == [(root / "examples" / name).read_text() for name in EXAMPLES]
+    scope: dict = {}
+    exec(compile(blocks[-1], "the witness of the page", "exec"), scope)
+    instance = read(scope["given"])
+    assert (instance.samples, instance.dimension) == (2, 2)
+    assert instance.parameters["p"] ** 2 == 2
 
 
 def test_the_page_names_every_way_a_search_can_end(root):
