@@ -10,7 +10,7 @@ PRESET ?= laptop
 export OMP_WAIT_POLICY ?= passive
 
 .DEFAULT_GOAL := help
-.PHONY: help check test test-all soundness figures report docs notebooks dist lint format clean
+.PHONY: help check test test-all test-instructions soundness scoreboard figures report docs notebooks dist lint format clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,8 +35,21 @@ test: $(VENV)/.dev  ## the fast tests
 test-all: $(VENV)/.dev  ## every test, the slow ones included
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
+# Sums are added up in another order by other instructions: no verdict may hang on the last bit.
+INSTRUCTIONS ?= default avx2
+test-instructions: $(VENV)/.dev  ## the fast numerical tests under other instruction sets than this processor's
+	for set in $(INSTRUCTIONS); do \
+	  echo "instruction set: $$set"; \
+	  ATEN_CPU_CAPABILITY=$$set $(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup -m "not slow" \
+	    tests/numerics tests/paper_figures || exit 1; \
+	done
+
 soundness: $(VENV)/.run  ## try to fool the kernel, and report what it rejected
 	$(BIN)/python -m theory.soundness
+
+DRAWS ?= 10000
+scoreboard: $(VENV)/.run  ## random models and matrices against independent oracles: right, refused, wrong
+	$(BIN)/python -m numerics.soundness --draws $(DRAWS) --jobs $(JOBS) --out build/scoreboard.json
 
 figures: $(VENV)/.run  ## rebuild every figure into figures/; PRESET=smoke for a first look
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) -e '.[solvers]'
