@@ -86,6 +86,10 @@ class Scalar(Expression):
         return Quotient(scalar(other), self)
 
     def __pow__(self, exponent: int | Time) -> Scalar:
+        if type(exponent) is not int and not isinstance(exponent, Time):
+            raise TypeError(
+                f"{exponent!r} is no natural exponent: a root is a parameter r, r**2 = a"
+            )
         return Power(self, exponent)
 
     def __le__(self, other: Scalar | Number) -> Relation:

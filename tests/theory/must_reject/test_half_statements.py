@@ -106,6 +106,11 @@ def test_what_python_has_decided_is_no_statement(said):
         (lambda: np.float64(2) * u, "is not exact"),
         (lambda: p * Fraction(np.int64(2**40)), "a rational made of int64"),
         (lambda: p <= "q", "is not exact"),
+        (lambda: p**0.5, "0.5 is no natural exponent: a root is a parameter"),
+        (lambda: p ** Fraction(1, 2), "is no natural exponent"),
+        (lambda: p ** np.int64(2), "is no natural exponent"),
+        (lambda: p**True, "True is no natural exponent"),
+        (lambda: p**q, "is no natural exponent"),
         (lambda: p <= None, "is not exact"),
     ],
 )
