@@ -21,7 +21,7 @@ THIN_SPACE = r"\,"
 LETTERS = {
     r"\alpha": "α", r"\beta": "β", r"\gamma": "γ", r"\eta": "η", r"\kappa": "κ", r"\lambda": "λ",
     r"\mu": "μ", r"\nu": "ν", r"\omega": "ω", r"\rho": "ρ", r"\sigma": "σ",
-    r"\theta": "θ", r"\zeta": "ζ", r"\tau": "τ", r"\phi": "φ",
+    r"\delta": "δ", r"\Lambda": "Λ", r"\theta": "θ", r"\zeta": "ζ", r"\tau": "τ", r"\phi": "φ",
 }  # fmt: skip
 OPERATORS = {
     "+": "+", "-": "−", "/": "/", ",": ",", "=": "=", "<": "<", r"\le": "≤", r"\nabla": "∇",
