@@ -86,9 +86,17 @@ f, f_b = Function("f"), Function("f", sampled=True)
 H, H_b = Operator("H", symmetric=True), Operator("H", sampled=True, symmetric=True)
 
 
+def in_latex(name: str) -> str:
+    """A name with its index, which may be a printed time; words of several letters are one."""
+    base, _, index = name.partition("_")
+    base = base if len(base) == 1 else rf"\mathit{{{base}}}"
+    index = r"\star" if index == "star" else index.strip("{}").replace("_", r"\_")
+    return f"{base}_{{{index}}}" if index else base
+
+
 def symbol(name: str) -> Symbol:
     """The symbol of a parameter; a name that is not in the table stands for itself."""
-    return SYMBOLS.get(name, Symbol(rf"\mathit{{{name}}}".replace("_", r"\_"), name, ""))
+    return SYMBOLS.get(name, Symbol(in_latex(name), name, ""))
 
 
 def written(item: Function | Named | Operator | Param) -> str:

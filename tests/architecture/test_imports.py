@@ -71,7 +71,7 @@ def test_the_kernel_can_be_read_in_one_sitting():
 
 
 def test_the_trusted_base_stays_small():
-    assert sum(code_lines(ROOT / name) for name in TRUSTED) <= 1720
+    assert sum(code_lines(ROOT / name) for name in TRUSTED) <= 1730
 
 
 def test_the_kernel_imports_nothing_untrusted():

@@ -38,6 +38,8 @@ SPECIAL = {
     "{": r"\{", "}": r"\}", "\\": r"\textbackslash{}", "~": r"\textasciitilde{}",
 }  # fmt: skip
 MATHEMATICAL = {
+    "κ": r"$\kappa$", "ω": r"$\omega$", "ν": r"$\nu$", "σ": r"$\sigma$", "γ": r"$\gamma$",
+    "δ": r"$\delta$", "Λ": r"$\Lambda$",
     "θ": r"$\theta$", "ζ": r"$\zeta$", "τ": r"$\tau$", "φ": r"$\phi$",
     "λ": r"$\lambda$", "η": r"$\eta$", "ρ": r"$\rho$", "μ": r"$\mu$", "α": r"$\alpha$",
     "β": r"$\beta$", "∇": r"$\nabla$", "≤": r"$\le$", "≥": r"$\ge$", "⪰": r"$\succeq$",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from theory.expressions import terms as T
-from theory.notation import symbol
+from theory.notation import in_latex, symbol
 
 ADDITIVE, MULTIPLICATIVE, ATOMIC = 0, 1, 2
 
@@ -45,14 +45,6 @@ def _subscripted(name: str) -> str:
     return re.sub(r"_0\Z", "₀", name)
 
 
-def _latex_name(name: str) -> str:
-    """A name with its index, which may be a printed time; words of several letters are one."""
-    base, _, index = name.partition("_")
-    base = base if len(base) == 1 else rf"\mathit{{{base}}}"
-    index = r"\star" if index == "star" else index.strip("{}").replace("_", r"\_")
-    return f"{base}_{{{index}}}" if index else base
-
-
 TEXT = Vocabulary(
     param=lambda name: symbol(name).text,
     name=_subscripted,
@@ -70,7 +62,7 @@ TEXT = Vocabulary(
 )
 LATEX = Vocabulary(
     param=lambda name: symbol(name).latex,
-    name=_latex_name,
+    name=in_latex,
     rational=lambda q: (
         (str(q), ATOMIC)
         if q.denominator == 1
