@@ -199,7 +199,7 @@ def _lanczos(
     generator = torch.Generator().manual_seed(seed)
     start = torch.randn(hessians.size, generator=generator, dtype=torch.float64)
     start = start.to(hessians.device, hessians.dtype)
-    batches: BatchHessians | Averages = hessians
+    batches: BatchHessians | SampleHessians | Averages = hessians
     if batch_size > 1:
         if not isinstance(hessians, SampleHessians):
             name = type(hessians).__name__
