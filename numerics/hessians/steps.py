@@ -14,7 +14,7 @@ from numpy.polynomial import Polynomial
 from torch import Tensor
 
 from numerics.checks import check_nonnegative
-from numerics.hessians.batches import batch_mean_powers
+from numerics.hessians.batches import batch_mean_powers, power_sizes
 from numerics.hessians.guards import check_memory
 from numerics.hessians.samples import SampleHessians
 from numerics.hessians.spectra import (
@@ -103,8 +103,7 @@ def step_second_moment(
     Raises:
         ValueError: as `step_polynomial`, or if a dense matrix would not fit.
     """
-    square = Polynomial(step_polynomial(step_size, radius, spec)) ** 2
-    matrix, scale = _mean(hessians, square, batch_size)
+    matrix, scale = _mean(hessians, step_size, radius, spec, batch_size, power=2)
     return extreme_eigenvalue(matrix, scale=scale)
 
 
@@ -128,8 +127,7 @@ def step_mean_extremes(
     Raises:
         ValueError: as `step_second_moment`.
     """
-    step = Polynomial(step_polynomial(step_size, radius, spec))
-    matrix, scale = _mean(hessians, step, batch_size)
+    matrix, scale = _mean(hessians, step_size, radius, spec, batch_size, power=1)
     return (
         extreme_eigenvalue(matrix, smallest=True, scale=scale),
         extreme_eigenvalue(matrix, scale=scale),
@@ -253,8 +251,21 @@ def combine_powers(powers: Iterable[Tensor], polynomial: Polynomial) -> tuple[Te
 
 
 def _mean(
-    hessians: SampleHessians, polynomial: Polynomial, batch_size: int
+    hessians: SampleHessians,
+    step_size: float,
+    radius: float,
+    spec: SamSpec,
+    batch_size: int,
+    power: int,
 ) -> tuple[Tensor, float]:
-    return combine_powers(
-        batch_mean_powers(hessians, batch_size, highest=max(1, polynomial.degree())), polynomial
-    )
+    """The mean of a power of the step, in units of the Hessians, and the size of its terms."""
+    step_polynomial(step_size, radius, spec)  # refuses what is out of range
+    unit = hessians.magnitude()
+    hessians = hessians.scaled(1 / unit)
+    polynomial = Polynomial(step_polynomial(step_size * unit, radius * unit, spec)) ** power
+    means = batch_mean_powers(hessians, batch_size, highest=max(1, polynomial.degree()))
+    matrix, scale = combine_powers(means, polynomial)
+    sizes = power_sizes(hessians, batch_size)
+    for order, coefficient in enumerate(polynomial.coef[1:], start=1):
+        scale += abs(float(coefficient)) * sizes[order]
+    return matrix, scale
