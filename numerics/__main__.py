@@ -111,6 +111,13 @@ def parser(
         metavar="B",
         help="samples in a batch, drawn without replacement (default: 1)",
     )
+    hessian.add_argument(
+        "--memory-limit",
+        type=float,
+        default=4.0,
+        metavar="GIB",
+        help="memory_limit of a dense result, in GiB (default: 4)",
+    )
     hessian.add_argument("--device", default="cpu", help="auto, cpu or cuda (default: cpu)")
     hessian.add_argument("--json", action="store_true", help="one JSON document on stdout")
     return main

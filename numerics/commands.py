@@ -164,6 +164,7 @@ def run_hessian(arguments: argparse.Namespace) -> int:
         step_size=arguments.step_size,
         radius=arguments.radius,
         batch_size=arguments.batch_size,
+        memory_limit=arguments.memory_limit,
         device=pick_device(arguments.device),
     )
     if arguments.json:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 import theory
-from numerics.checks import check_choice
+from numerics.checks import check_choice, check_finite, check_positive
 from numerics.data import mnist_subset
 from numerics.errors import ModelFails
 from numerics.hessians import (
@@ -26,6 +26,7 @@ from numerics.hessians import (
     step_mean_extremes,
     step_second_moment,
 )
+from numerics.hessians.guards import MEMORY_LIMIT, MemoryRefused
 from numerics.hessians.losses import Loss
 from numerics.problems.networks import mlp
 from numerics.stability import stability_threshold
@@ -50,6 +51,7 @@ def report_of_network(
     radius: float,
     batch_size: int,
     device: str,
+    memory_limit: float = MEMORY_LIMIT / 2**30,
 ) -> dict[str, Any]:
     r"""Exact spectrum, $a$, $s_k$ and the stability conditions of a network on a data set.
 
@@ -64,38 +66,40 @@ def report_of_network(
         radius: $\rho$ of unnormalised SAM.
         batch_size: samples in a batch, drawn without replacement.
         device: where to compute.
+        memory_limit: GiB that a dense result may take.
 
     Raises:
         ValueError: for anything that cannot be read or does not fit together.
     """
     check_choice("loss", loss, tuple(LOSSES))
+    check_positive("memory_limit", memory_limit)
     network = load_model(model, weights, device)
     inputs, targets = load_data(data, loss, device)
     if len(targets) != len(inputs):
         raise ValueError(
             f"{data} has {len(inputs)} inputs and {len(targets)} targets: give one for each"
         )
-    if is_file(model):
-        try:
-            hessian = exact(network, LOSSES[loss], inputs, targets)
-        except ModelFails as problem:
-            what = " ".join(str(problem.__cause__).split())
-            raise ValueError(f"{model} does not fit {data}: {what}") from problem
-        except ValueError:
-            raise
-        except Exception as problem:  # whatever the network's own code raises
-            what = failure(problem, Path(model).resolve())
-            raise ValueError(f"{model} fails on {data} ({what}): repair it") from problem
-    else:
+    if not is_file(model):
         inputs = inputs.double()
         fit(model, data, loss, inputs, targets)
-        hessian = exact(network, LOSSES[loss], inputs, targets)
+    if loss == "square":
+        targets = targets.double()
+    limit = round(memory_limit * 2**30)
+    try:
+        hessian = exact(network, LOSSES[loss], inputs, targets, memory_limit=limit)
+        hessians = per_sample(network, LOSSES[loss], inputs, targets, memory_limit=limit)
+    except ModelFails as problem:
+        what = " ".join(str(problem.__cause__).split())
+        raise ValueError(f"{model} does not fit {data}: {what}") from problem
+    except ValueError:
+        raise
+    except Exception as problem:  # whatever the network's own code raises
+        what = failure(problem, Path(model).resolve() if is_file(model) else Path())
+        raise ValueError(f"{model} fails on {data} ({what}): repair it") from problem
+    check_finite("the Hessian", hessian)
     spectrum = torch.linalg.eigvalsh(hessian).cpu().tolist()
-    hessians = per_sample(network, LOSSES[loss], inputs, targets)
     measured = moments(hessians, batch_size=batch_size)
     setting = {"step_size": step_size, "radius": radius, "batch_size": batch_size}
-    second = step_second_moment(hessians, step_size, radius, batch_size=batch_size)
-    mean_low, mean_high = step_mean_extremes(hessians, step_size, radius, batch_size=batch_size)
     return {
         "version": theory.__version__,
         "parameters": len(spectrum),
@@ -107,9 +111,7 @@ def report_of_network(
         "moments": asdict(measured),
         "stability": {
             **setting,
-            "largest eigenvalue of E M_b²": second.value,
-            "smallest eigenvalue of E M_b": mean_low.value,
-            "largest eigenvalue of E M_b": mean_high.value,
+            **step_extremes(hessians, step_size, radius, batch_size),
             "largest stable η": threshold(hessians, radius, batch_size),
         },
         "bounds": bounds(asdict(measured), step_size, radius),
@@ -129,6 +131,23 @@ def fit(model: str, data: str, loss: str, inputs: Tensor, targets: Tensor) -> No
             f"{model} has {outside} outputs and the targets have shape "
             f"{tuple(targets.shape)}: change the last width"
         )
+
+
+def step_extremes(
+    hessians: SampleHessians, step_size: float, radius: float, batch_size: int
+) -> dict[str, float | str]:
+    """Extreme eigenvalues of the linearised step; in words, why they were not computed."""
+    names = (
+        "largest eigenvalue of E M_b²",
+        "smallest eigenvalue of E M_b",
+        "largest eigenvalue of E M_b",
+    )
+    try:
+        second = step_second_moment(hessians, step_size, radius, batch_size=batch_size)
+        low, high = step_mean_extremes(hessians, step_size, radius, batch_size=batch_size)
+    except MemoryRefused as problem:
+        return dict.fromkeys(names, f"none: {problem}")
+    return dict(zip(names, (second.value, low.value, high.value), strict=True))
 
 
 def threshold(hessians: SampleHessians, radius: float, batch_size: int) -> float | str:
@@ -260,7 +279,9 @@ def read_arrays(path: Path) -> list[np.ndarray]:
                     raise ValueError(f"{name} is no array of real numbers")
                 if array.dtype.kind == "u" and array.size and array.max() > _LARGEST:
                     raise ValueError(f"{name} has integers above {_LARGEST}")
-                arrays.append(array.astype(np.float64 if array.dtype.kind == "f" else np.int64))
+                # one float and one integer type: torch knows no long double and no other byte order
+                with np.errstate(over="ignore"):  # infinite, and refused as such
+                    arrays.append(array.astype(np.float64 if array.dtype.kind == "f" else np.int64))
     except (OSError, ValueError, zipfile.BadZipFile, zlib.error) as problem:
         raise ValueError(f"{path} cannot be used ({problem}): {advice}") from None
     return arrays

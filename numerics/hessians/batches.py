@@ -29,6 +29,8 @@ __all__ = [
     "batch_weights",
     "distinct_weights",
     "independent_weights",
+    "power_sizes",
+    "weight_size",
     "word_weights",
 ]
 
@@ -75,6 +77,33 @@ def batch_mean_powers(
         for word, weight in weights.items():
             total += float(weight) * averages[word]
         yield _mirrored(total)
+
+
+def power_sizes(
+    hessians: SampleHessians, batch_size: int, *, replacement: bool = False
+) -> dict[int, float]:
+    r"""What the round-off of $E[H_B^k]$ is relative to, for k = 1 ... 4.
+
+    The means may cancel, the terms do not: $\|E H_b^2\|_F^{k/2}$ or $\|E H_b^4\|_F^{k/4}$ over
+    single samples, times the sum of the sizes of the weights of the words.
+
+    Raises:
+        ValueError: as `batch_mean_powers`.
+    """
+    second, fourth = (float(hessians.mean_power(k).norm()) for k in (2, 4))
+    sizes = {1: second**0.5, 2: second, 3: fourth**0.75, 4: fourth}
+    return {
+        k: size * weight_size(k, hessians.samples, batch_size, replacement=replacement)
+        for k, size in sizes.items()
+    }
+
+
+def weight_size(power: int, samples: int, batch_size: int, *, replacement: bool = False) -> float:
+    """The sum of the absolute weights of the words in a batch's power: 1 where none cancel."""
+    if batch_size == 1:
+        return 1.0
+    weights = batch_weights(power, samples, batch_size, replacement=replacement)
+    return float(sum(map(abs, weights.values())))
 
 
 def batch_weights(

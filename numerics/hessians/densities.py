@@ -12,6 +12,7 @@ from torch import Tensor
 
 from numerics.checks import check_count, check_positive
 from numerics.hessians.operators import HessianOperator
+from numerics.norms import power_of_two, scaled_norm
 
 __all__ = ["SampledValue", "SpectralDensity", "spectral_density", "trace"]
 
@@ -136,15 +137,17 @@ def spectral_density(
 def _gauss_rule(
     operator: HessianOperator, start: Tensor, steps: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Ritz values, and squared first components of their vectors."""
+    """Ritz values, and squared first components of their vectors; in units of the first product."""
     basis = start.new_zeros(steps, operator.size)
     basis[0] = start / start.norm()
+    size = torch.tensor(scaled_norm(operator(basis[0])), dtype=torch.float64)
+    whole = float(power_of_two(size))
     diagonal: list[float] = []
     off_diagonal: list[float] = []
     unit = torch.finfo(operator.dtype).eps
     exhausted = min(operator.size * unit, unit**0.5)
     for step in range(steps):
-        vector = operator(basis[step])
+        vector = operator(basis[step]) / whole
         diagonal.append(float(basis[step] @ vector))
         known = basis[: step + 1]
         scale = float(vector.norm())
@@ -156,7 +159,7 @@ def _gauss_rule(
         off_diagonal.append(beta)
         basis[step + 1] = vector / beta
     values, vectors = scipy.linalg.eigh_tridiagonal(np.array(diagonal), np.array(off_diagonal))
-    return values, vectors[0] ** 2
+    return values * whole, vectors[0] ** 2
 
 
 def _signs(operator: HessianOperator, probes: int, seed: int) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from numerics.checks import check_choice, check_count
-from numerics.hessians.batches import batch_mean_powers, batch_weights
+from numerics.hessians.batches import batch_mean_powers, power_sizes, weight_size
 from numerics.hessians.guards import MemoryRefused
 from numerics.hessians.samples import SampleHessians
 from numerics.hessians.sharding import ShardedHessians
@@ -164,29 +164,15 @@ def moments(
 def _dense(
     hessians: SampleHessians, batch_size: int, replacement: bool
 ) -> tuple[Estimate, list[Estimate]]:
-    means = list(batch_mean_powers(hessians, batch_size, replacement=replacement))
-    second, fourth = (means[k - 1] if batch_size == 1 else hessians.mean_power(k) for k in (2, 4))
-    sizes = float(second.norm()), float(fourth.norm())
-
-    def scale(order: int) -> float:
-        r"""$\|E H_b^k\|$ with every sample's sign: by $\|E H_b^2\|$ or $\|E H_b^4\|$, by words."""
-        even = sizes[0] ** (order / 2) if order < 3 else sizes[1] ** (order / 4)
-        return _weight(order, hessians.samples, batch_size, replacement) * even
-
-    top, power, gaps = extreme_eigenvalue(means[0], scale=scale(1)), means[0], []
-    for order, moment in zip(_ORDERS, means[1:], strict=True):
-        power = power @ means[0]
+    means = batch_mean_powers(hessians, batch_size, replacement=replacement)
+    sizes = power_sizes(hessians, batch_size, replacement=replacement)
+    mean = next(means)
+    top, power, gaps = extreme_eigenvalue(mean, scale=sizes[1]), mean, []
+    for order, moment in zip(_ORDERS, means, strict=True):
+        power = power @ mean
         power = 0.5 * (power + power.T)
-        gaps.append(extreme_eigenvalue(moment - power, scale=scale(order)))
+        gaps.append(extreme_eigenvalue(moment - power, scale=2 * sizes[order]))
     return top, gaps
-
-
-def _weight(order: int, samples: int, batch_size: int, replacement: bool) -> float:
-    """Sum of the sizes of the weights of the words, which cancel, and of the power of the mean."""
-    if batch_size == 1:
-        return 1.0 if order == 1 else 2.0
-    weights = batch_weights(order, samples, batch_size, replacement=replacement)
-    return float(sum(map(abs, weights.values()))) + (order > 1)
 
 
 def _lanczos(
@@ -199,7 +185,7 @@ def _lanczos(
     generator = torch.Generator().manual_seed(seed)
     start = torch.randn(hessians.size, generator=generator, dtype=torch.float64)
     start = start.to(hessians.device, hessians.dtype)
-    batches: BatchHessians | Averages = hessians
+    batches: BatchHessians | SampleHessians | Averages = hessians
     if batch_size > 1:
         if not isinstance(hessians, SampleHessians):
             name = type(hessians).__name__
@@ -225,8 +211,8 @@ def _lanczos(
 
     def terms(vector: Tensor, order: int) -> float:
         """Round-off of all words, and of every product in the power of the mean, carried on."""
-        weight = _weight(order, hessians.samples, batch_size, replacement)
-        total = weight * size(vector, order)
+        weight = weight_size(order, hessians.samples, batch_size, replacement=replacement)
+        total = (1 + weight) * size(vector, order)
         if isinstance(batches, BatchHessians):
             total += batches.terms_norm(vector, order)
         power = vector

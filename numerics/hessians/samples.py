@@ -113,7 +113,7 @@ class SampleHessians:
             f"storing {self.samples} cores of rank {self.basis.rank}",
             4 * self.samples * self.basis.rank**2 * self.dtype.itemsize,
             self.memory_limit,
-            "use products with vectors (method='lanczos') or fewer samples",
+            "use fewer samples (moments does with method='lanczos')",
         )
         return check_finite("per-sample Hessians", self._factored.cores())
 

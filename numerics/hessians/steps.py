@@ -14,7 +14,7 @@ from numpy.polynomial import Polynomial
 from torch import Tensor
 
 from numerics.checks import check_nonnegative
-from numerics.hessians.batches import batch_mean_powers
+from numerics.hessians.batches import batch_mean_powers, power_sizes
 from numerics.hessians.guards import check_memory
 from numerics.hessians.samples import SampleHessians
 from numerics.hessians.spectra import (
@@ -34,6 +34,10 @@ __all__ = [
     "step_polynomial",
     "step_second_moment",
 ]
+
+
+#: Eigenvalues of a square above this share of the largest are known to many digits.
+_RESOLVED = 1e-10
 
 
 @dataclass(frozen=True)
@@ -99,8 +103,7 @@ def step_second_moment(
     Raises:
         ValueError: as `step_polynomial`, or if a dense matrix would not fit.
     """
-    square = Polynomial(step_polynomial(step_size, radius, spec)) ** 2
-    matrix, scale = _mean(hessians, square, batch_size)
+    matrix, scale = _mean(hessians, step_size, radius, spec, batch_size, power=2)
     return extreme_eigenvalue(matrix, scale=scale)
 
 
@@ -124,8 +127,7 @@ def step_mean_extremes(
     Raises:
         ValueError: as `step_second_moment`.
     """
-    step = Polynomial(step_polynomial(step_size, radius, spec))
-    matrix, scale = _mean(hessians, step, batch_size)
+    matrix, scale = _mean(hessians, step_size, radius, spec, batch_size, power=1)
     return (
         extreme_eigenvalue(matrix, smallest=True, scale=scale),
         extreme_eigenvalue(matrix, scale=scale),
@@ -138,7 +140,8 @@ def mean_square_radius(
     radius: float,
     spec: SamSpec = SAM,
     *,
-    range_tolerance: float = 1e-10,
+    range_tolerance: float = 1e-12,
+    tolerance: float = 1e-12,
 ) -> MeanSquareRadius:
     r"""Spectral radius of $T: X \mapsto E[M_b X M_b]$, the exact criterion of stability.
 
@@ -153,16 +156,20 @@ def mean_square_radius(
         step_size: $\eta$.
         radius: $\rho$.
         spec: the algorithm.
-        range_tolerance: an eigenvalue of $E H_b^2$ below this share of the largest counts as zero.
+        range_tolerance: a direction v counts as unseen where $(E\|H_b v\|^2)^{1/2}$ is below this
+            share of the largest.
+        tolerance: residual at which Lanczos stops, relative to the radius.
 
     Raises:
         ValueError: as `step_polynomial`; if all Hessians vanish, memory does not suffice, or
             Lanczos does not converge.
     """
-    values, vectors = torch.linalg.eigh(hessians.mean_power(2))
-    kept = values > range_tolerance * values[-1]
-    dimension = int(kept.sum())
-    if not float(values[-1]) > 0:
+    step_polynomial(step_size, radius, spec)  # refuses what is out of range
+    unit = hessians.magnitude()
+    hessians = hessians.scaled(1 / unit)
+    directions = _seen(hessians, range_tolerance)
+    dimension = directions.shape[1]
+    if not dimension:
         raise ValueError("all per-sample Hessians are 0: every direction is neutral, radius 1")
     check_memory(
         f"Lanczos on {dimension} x {dimension} matrices",
@@ -171,10 +178,28 @@ def mean_square_radius(
         hessians.memory_limit,
         "use fewer parameters or the sufficient condition step_second_moment",
     )
-    inside = hessians if dimension == hessians.size else hessians.restricted(vectors[:, kept])
+    inside = hessians if dimension == hessians.size else hessians.restricted(directions)
     identity = torch.eye(dimension, dtype=hessians.dtype, device=hessians.device)
-    top = lanczos_eigenvalue(mean_square_map(inside, step_size, radius, spec), identity)
+    apply = mean_square_map(inside, step_size * unit, radius * unit, spec)
+    top = lanczos_eigenvalue(apply, identity, tolerance=tolerance)
     return MeanSquareRadius(top.value, top.error, dimension, float(step_size), float(radius))
+
+
+def _seen(hessians: SampleHessians, tolerance: float) -> Tensor:
+    r"""Orthonormal directions that some sample sees, shape (d, R).
+
+    $E H_b^2$ resolves sizes down to a root of round-off; what is smaller is looked at by itself.
+    """
+    values, vectors = torch.linalg.eigh(hessians.mean_power(2))
+    top = float(values[-1])
+    if not top > 0:
+        return vectors[:, :0]
+    clear = values > max(_RESOLVED, tolerance**2) * top
+    rest = vectors[:, ~clear]
+    if rest.shape[1] == 0:
+        return vectors
+    small, turned = torch.linalg.eigh(hessians.restricted(rest).mean_power(2))
+    return torch.cat([vectors[:, clear], rest @ turned[:, small > tolerance**2 * top]], 1)
 
 
 def mean_square_map(
@@ -226,8 +251,21 @@ def combine_powers(powers: Iterable[Tensor], polynomial: Polynomial) -> tuple[Te
 
 
 def _mean(
-    hessians: SampleHessians, polynomial: Polynomial, batch_size: int
+    hessians: SampleHessians,
+    step_size: float,
+    radius: float,
+    spec: SamSpec,
+    batch_size: int,
+    power: int,
 ) -> tuple[Tensor, float]:
-    return combine_powers(
-        batch_mean_powers(hessians, batch_size, highest=max(1, polynomial.degree())), polynomial
-    )
+    """The mean of a power of the step, in units of the Hessians, and the size of its terms."""
+    step_polynomial(step_size, radius, spec)  # refuses what is out of range
+    unit = hessians.magnitude()
+    hessians = hessians.scaled(1 / unit)
+    polynomial = Polynomial(step_polynomial(step_size * unit, radius * unit, spec)) ** power
+    means = batch_mean_powers(hessians, batch_size, highest=max(1, polynomial.degree()))
+    matrix, scale = combine_powers(means, polynomial)
+    sizes = power_sizes(hessians, batch_size)
+    for order, coefficient in enumerate(polynomial.coef[1:], start=1):
+        scale += abs(float(coefficient)) * sizes[order]
+    return matrix, scale

@@ -41,6 +41,8 @@ def broken(tmp_path_factory):
         "number": {"inputs": np.float64(3)},
         "fewer": {"targets": good["targets"][:5]},
         "wider": {"targets": rng.normal(size=(6, 2))},
+        "words": {"inputs": np.array([[0, 1], [9, 2]]), "targets": np.zeros((2, 1))},
+        "huge": {"inputs": np.full((6, 3), np.finfo(np.longdouble).max)},
         "none": {"inputs": np.zeros((0, 3)), "targets": np.zeros((0, 1))},
     }
     for name, arrays in archives.items():
@@ -61,6 +63,18 @@ def broken(tmp_path_factory):
     (folder / "raises.py").write_text("def model():\n    return {}['no']")
     (folder / "wide.py").write_text(f"{network}(nn.Linear(9, 1))")
     (folder / "drops.py").write_text(f"{network}(nn.Linear(3, 4), nn.Dropout(), nn.Linear(4, 1))")
+    own = "import torch\nclass Own(torch.nn.Sequential):\n    def forward(self, x{}):\n        {}\n"
+    made = "def model():\n    return Own({})"
+    layers = "torch.nn.Linear(3, 1)"
+    for name, argument, body in (
+        ("two", ", mask", "return super().forward(x)"),
+        ("name", "", "return undefined(x)"),
+        ("root", "", "return (0 * super().forward(x)).sqrt()"),
+    ):
+        (folder / f"{name}.py").write_text(own.format(argument, body) + made.format(layers))
+    table = "torch.nn.Embedding(5, 1)"
+    body = "\n        return super().forward(x).mean(1)"
+    (folder / "words.py").write_text("\n" + own.format("", body.strip()) + made.format(table))
     (folder / "silent.py").write_text("import os\nos._exit(3)")
     (folder / "folder.py").mkdir()
     return folder
@@ -134,6 +148,17 @@ TABLE = [
     ("numerics", "hessian --model raises.py --data good.npz", "model() failed (line 2: KeyError"),
     ("numerics", "hessian --model wide.py --data good.npz", "wide.py does not fit good.npz: mat1"),
     ("numerics", "hessian --model drops.py --data good.npz", "call model.eval()"),
+    ("numerics", "hessian --model two.py --data good.npz", "required positional argument: 'mask'"),
+    ("numerics", "hessian --model name.py --data good.npz", "line 4: NameError: name 'undefined'"),
+    ("numerics", "hessian --model root.py --data good.npz", "NaN or infinite"),
+    (
+        "numerics",
+        "hessian --model words.py --data words.npz",
+        "does not fit words.npz: index out of range",
+    ),
+    ("numerics", f"{HESSIAN} huge.npz", "inputs has 18 NaN or infinite entries"),
+    ("numerics", f"{HESSIAN} good.npz --memory-limit 1e-7", "memory_limit is"),
+    ("numerics", f"{HESSIAN} good.npz --memory-limit 0", "memory_limit is 0: it must be above 0"),
     ("numerics", "check --device tpu", "unknown device 'tpu': choose auto, cpu or cuda"),
     ("numerics", "check --problem mnist-mlp --seeds 0", "seeds is 0: it must be at least 2"),
     ("theory", "check --jobs 0", "--jobs 0: give at least 1"),

@@ -167,4 +167,19 @@ def test_hessian_gives_the_largest_stable_step_size_at_a_minimum(capsys, tmp_pat
     file.write_text(PERCEPTRON.replace("(4, 2)", "(4, 1)"))
     status, out, _ = run(capsys, *arguments)
     assert status == 0
-    assert json.loads(out)["stability"]["largest stable η"].startswith("none: the mean Hessian has")
+    assert json.loads(out)["stability"]["largest stable η"].startswith(
+        "none: the Hessian of sample"
+    )
+
+
+def test_arrays_of_every_real_type(tmp_path, capsys):
+    """Long doubles, other byte orders and narrow integers: what NumPy writes is read."""
+    rng = np.random.default_rng(0)
+    inputs, labels = rng.normal(size=(4, 3)), np.array([0, 1, 0, 1])
+    found = []
+    for kind, label in (("f8", "i8"), (np.longdouble, "i4"), (">f8", "u1"), ("f8", ">i2")):
+        np.savez(tmp_path / "data.npz", inputs=inputs.astype(kind), targets=labels.astype(label))
+        line = f"hessian --model mlp:3-2 --data {tmp_path}/data.npz --loss cross-entropy --json"
+        assert command.main(line.split()) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    assert all(one == found[0] for one in found)

@@ -232,3 +232,20 @@ def test_bad_input_is_one_clear_line(call, message):
     with pytest.raises(ValueError, match=message) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+def test_the_radius_sees_small_curvature_of_either_sign():
+    """A direction of relative curvature -1e-7 grows: E H_b^2 alone knows only its square."""
+    for small in (-1e-7, 1e-7, -1e-11):
+        h = SampleHessians.from_dense(torch.diag(torch.tensor([1.0, small]).double())[None])
+        found = mean_square_radius(h, 0.5, 0.0)
+        assert found.dimension == 2
+        assert abs(found.value - (1 - 0.5 * small) ** 2) <= found.error < 1e-11
+
+
+@pytest.mark.parametrize("c", [1e-200, 1e-12, 1e12, 1e200])
+def test_the_radius_does_not_depend_on_the_units(c):
+    one = mean_square_radius(dense(), 0.3, 0.2)
+    found = mean_square_radius(dense().scaled(c), 0.3 / c, 0.2 / c)
+    assert found.value == pytest.approx(one.value, rel=1e-12)
+    assert found.dimension == one.dimension

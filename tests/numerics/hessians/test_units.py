@@ -21,6 +21,9 @@ from numerics.hessians import (
     operator,
     per_sample,
     sampled_moments,
+    spectral_density,
+    step_mean_extremes,
+    step_second_moment,
     trace,
 )
 from numerics.hessians.bases import IdentityBasis
@@ -247,3 +250,45 @@ def test_auto_takes_products_where_nothing_else_fits():
         assert found.s4 == pytest.approx(expected.s4, rel=1e-9)
     with pytest.raises(ValueError, match="memory_limit"):
         moments(few, method="dense")
+
+
+@pytest.mark.parametrize("c", [1e-200, 1e160])
+def test_densities_at_every_scale(c):
+    values = torch.linspace(-1, 3, 20, dtype=torch.float64)
+    one, found = (spectral_density(diagonal(list(size * values)), steps=5) for size in (1.0, c))
+    for expected, nodes in zip(one.nodes, found.nodes, strict=True):
+        np.testing.assert_allclose(nodes / c, expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("kind", ["definite", "indefinite", "mean zero"])
+@pytest.mark.parametrize("c", [1e-120, 1.0, 1e120])
+def test_step_bounds_cover_at_every_scale(kind, c):
+    rng = np.random.default_rng(KINDS.index(kind))
+    matrices = drawn(kind, 3, 2, rng)
+    if kind == "mean zero":  # terms of 1e8 cancel, and leave their round-off
+        matrices *= 1e8
+        matrices[2] -= matrices.sum(0)
+    matrices = c * (matrices + matrices.transpose(0, 2, 1)) / 2
+    step = 0.2 / float(np.abs(matrices).max())
+    samples = SampleHessians.from_dense(torch.tensor(matrices))
+    with mpmath.workdps(60):
+        eta, steps = Fraction(step), []
+        for batch in itertools.combinations(matrices, 2):
+            h = mean([[[Fraction(float(x)) for x in row] for row in m] for m in batch])
+            square = product(h, h)
+            steps.append(
+                [
+                    [
+                        Fraction(int(i == j)) - eta * h[i][j] - eta**2 * square[i][j]
+                        for j in range(2)
+                    ]
+                    for i in range(2)
+                ]
+            )
+        second = step_second_moment(samples, step, step, batch_size=2)
+        low, high = step_mean_extremes(samples, step, step, batch_size=2)
+        average = mean(steps)
+        least = -largest([[-x for x in row] for row in average])
+        assert abs(second.value - largest(mean([product(m, m) for m in steps]))) <= second.error
+        assert abs(high.value - largest(average)) <= high.error < 1e-12
+        assert abs(low.value - least) <= low.error < 1e-12
