@@ -110,6 +110,9 @@ def uses(node: ast.stmt) -> Uses:
             return
         if isinstance(part, ast.Import | ast.ImportFrom):
             imports.append(part)
+        if isinstance(part, ast.Compare) and _asks_whether_loaded(part):
+            visit(part.left)
+            return
         if isinstance(part, _DEFINITION) and part.name == "__init_subclass__":
             computed.append(part.lineno)
         if isinstance(part, ast.Call) and _literal_import(part):
@@ -143,6 +146,12 @@ def _literal_import(call: ast.Call) -> bool:
     given = call.args[0] if len(call.args) == 1 and not call.keywords else None
     named = isinstance(given, ast.Constant) and isinstance(given.value, str)
     return named and ast.unparse(call.func) == "importlib.import_module"
+
+
+def _asks_whether_loaded(part: ast.Compare) -> bool:
+    """Whether this is `name in sys.modules`, which looks nothing up."""
+    asked = isinstance(part.ops[0], ast.In | ast.NotIn) and len(part.ops) == 1
+    return asked and ast.unparse(part.comparators[0]) == "sys.modules"
 
 
 def _globals(scope: symtable.SymbolTable) -> Iterator[str]:

@@ -181,6 +181,12 @@ def test_a_module_imported_by_a_literal_name_is_followed(kit):
     assert kit(more=figure) != kit("def asleep(): return 0", "def asleep(): return 1", more=figure)
 
 
+def test_asking_whether_a_module_is_loaded_is_no_look_up(kit):
+    figure = "import sys\ndef compute(run): return 'numpy' in sys.modules, helper()\n"
+    figure += "def helper(): return 1\n"
+    assert kit(more=figure) != kit("return 1", "return 2", more=figure)
+
+
 def test_cached_functions_must_not_read_theorems(kit):
     figure = (
         "import functools, theory\n@functools.cache\ndef known(): return theory.get('sam-edge')\n"

@@ -21,6 +21,11 @@ RECIPES = {name: load(origin) for name, origin in discover().items()}
 #: One recipe for each `compute`.
 COMPUTES = {recipe.compute: name for name, recipe in RECIPES.items()}
 EVERY = sorted(COMPUTES.values())
+#: The others take part in the slow suite.
+SOME = [
+    pytest.param(name, marks=[pytest.mark.slow] * (name not in ("minima_radius", "sharper_bounds")))
+    for name in EVERY
+]
 #: Those that declare statements.
 READ = ("counterexample_dynamics", "counterexample_ratios", "decrease_threshold")
 READ += ("rate_tightness", "sharper_bounds", "stability_map")
@@ -64,7 +69,7 @@ def library(monkeypatch):
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=[pytest.mark.slow] * (name == "stability_map")) for name in READ],
+    [pytest.param(name, marks=[pytest.mark.slow] * (name != "sharper_bounds")) for name in READ],
 )
 def test_keys_follow_the_statements_that_runs_declare(name, library):
     recipe = RECIPES[name]
@@ -216,7 +221,7 @@ def own_parts(compute):
     return [p for p in sorted(reached(compute)) if p[1] in plain(p[0])]
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", SOME)
 def test_the_version_follows_helpers(name):
     compute = RECIPES[name].compute
     parts = own_parts(compute)
@@ -230,7 +235,7 @@ def test_the_version_follows_every_helper(name):
     follows(compute, own_parts(compute))
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", SOME)
 def test_the_version_follows_nothing_else(name):
     compute = RECIPES[name].compute
     before, parts = code_version(compute), reached(compute)
