@@ -242,7 +242,7 @@ def test_a_checker_that_raises_or_says_nothing_is_an_error(monkeypatch):
         (explode, "RuntimeError: boom"),
         (always(None), ""),
         (str, "no opinion"),
-        (always(Opinion("Proved")), "no opinion"),
+        (lambda theorem: Opinion("Proved"), "no opinion"),
     ):
         monkeypatch.setattr(z3_checker, "opinion", broken)
         said = examine(GOOD, ("z3",))
