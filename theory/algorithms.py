@@ -26,7 +26,9 @@ class SamSpec:
         perturbed: whether there is an ascent step at all; if not, $s = 0$ and the radius is unused.
         normalized: the algorithm of practice (True) or of the theory (False).
         fresh_batch: whether the ascent batch $b'$ is independent of $b$; otherwise $b' = b$.
-        epsilon: the safeguard added to the gradient norm when normalised.
+        epsilon: the safeguard added to the gradient norm when normalised.  Where the norm is no
+            larger the perturbation is shorter than the radius, and vanishes with the gradient;
+            `dataclasses.replace(spec, epsilon=0.0)` is the algorithm without it.
 
     Source: Foret et al. 2021 (normalised); Andriushchenko and Flammarion 2022 (unnormalised).
     """
