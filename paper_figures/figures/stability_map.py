@@ -20,7 +20,7 @@ from numerics.hessians import SampleHessians, moments
 from numerics.problems.interpolating import InterpolatingMinimum
 from numerics.stability import boundaries
 from numerics.stability.laws import joint_range
-from numerics.stability.maps import THEOREMS
+from numerics.stability.maps import AT_ZERO, THEOREMS
 from numerics.stability.minima import MnistParity, network_step
 from numerics.stability.simulation import (
     SimulatedThreshold,
@@ -149,15 +149,19 @@ def hessians_of(panel: Mapping[str, Any]) -> SampleHessians:
     return SampleHessians.from_dense(torch.tensor(matrices, dtype=torch.float64))
 
 
+def read(panel: Mapping[str, Any], radius: float) -> tuple[str, ...]:
+    """The theorems that one run evaluates, or whose refutation it takes."""
+    bounds = (ids for name, ids in THEOREMS.items() if radius > 0 or name in AT_ZERO)
+    given = (panel["counterexample"],) if "counterexample" in panel else ()
+    return (*itertools.chain(*bounds), *given)
+
+
 def runs(parameters: Mapping[str, Any]) -> list[Run]:
     """One for each panel and radius."""
     wanted = []
     for panel in parameters["panels"]:
         data = ""
-        read = tuple(itertools.chain(*THEOREMS.values()))
-        if "setting" not in panel:
-            read += (panel["counterexample"],)
-        else:
+        if "setting" in panel:
             problem = MnistParity(**panel["setting"]).problem()
             data = fingerprint(problem.inputs, problem.targets)
         wanted += [
@@ -170,7 +174,7 @@ def runs(parameters: Mapping[str, Any]) -> list[Run]:
                 },
                 None,
                 data,
-                theorems=read,
+                theorems=read(panel, radius),
             )
             for radius in parameters["radii"]
         ]
