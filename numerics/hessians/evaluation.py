@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["explained", "kept_randomness", "recording", "twice_differentiable", "untouched"]
+__all__ = ["celu", "explained", "kept_randomness", "recording", "twice_differentiable", "untouched"]
 
 _WALKED = 10**4
 """Entries of lists, dictionaries and objects that are looked through for a model's state."""
@@ -111,8 +112,9 @@ def _cast(tensor: Tensor, dtype: torch.dtype) -> Tensor:
 def twice_differentiable(model: nn.Module) -> Iterator[None]:
     """No kernel that can be differentiated only once; PyTorch's settings are put back.
 
-    Those are fused attention, the fast path of transformers, recurrence by cuDNN, what
-    `torch.compile` makes, and weight normalisation, whose second derivative is wrong in PyTorch 2.
+    Those are fused attention, the fast path of transformers, recurrence by cuDNN, and what
+    `torch.compile` makes; weight normalisation, whose second derivative is wrong in PyTorch 2, and
+    CELU, whose derivatives have few digits, go by their formulas.
     """
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
@@ -121,8 +123,7 @@ def twice_differentiable(model: nn.Module) -> Iterator[None]:
             stack.enter_context(sdpa_kernel(SDPBackend.MATH))
             if any(isinstance(module, nn.RNNBase) for module in model.modules()):
                 stack.enter_context(torch.backends.cudnn.flags(enabled=False))
-            if any(map(_normalises_weights, model.modules())):
-                stack.enter_context(_PlainWeightNorm())
+            stack.enter_context(_Formulas())
             if "torch._dynamo" in sys.modules:  # importing it takes seconds
                 stack.enter_context(torch.compiler.set_stance("force_eager"))
             yield
@@ -130,22 +131,29 @@ def twice_differentiable(model: nn.Module) -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(fast)
 
 
-def _normalises_weights(module: nn.Module) -> bool:
-    hooks = [type(hook).__name__ for hook in module._forward_pre_hooks.values()]
-    return "WeightNorm" in hooks or type(module).__name__ == "_WeightNorm"
+def celu(x: Tensor, alpha: float) -> Tensor:
+    r"""$x$ for $x > 0$, else $\alpha(e^{x/\alpha} - 1)$; PyTorch's derivative rounds $1/\alpha$."""
+    return torch.where(x > 0, x, alpha * torch.expm1(x.clamp(max=0) / alpha))
 
 
-class _PlainWeightNorm(TorchFunctionMode):
-    r"""$g\,v/\|v\|$ by its formula in place of the fused kernel."""
+def _celu(writes: bool, x: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    return x.copy_(celu(x.clone(), alpha)) if writes or inplace else celu(x, alpha)
+
+
+class _Formulas(TorchFunctionMode):
+    """By their formulas, the functions whose derivatives in PyTorch are not those of the values."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Any other function as it is."""
+        given = kwargs or {}
         if func is torch._weight_norm:
             v, g, dim = (*args, 0)[:3]
-            return v * (g / torch.norm_except_dim(v, 2, (kwargs or {}).get("dim", dim)))
-        return func(*args, **(kwargs or {}))
+            return v * (g / torch.norm_except_dim(v, 2, given.get("dim", dim)))
+        if func in (torch.celu, torch.celu_, functional.celu):
+            return _celu(func is torch.celu_, *args, **given)
+        return func(*args, **given)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules import module as torch_modules
 
+from numerics.hessians.evaluation import celu
+
 __all__ = [
     "Layer",
     "flattened",
@@ -142,12 +144,24 @@ def owns_all_parameters(model: nn.Module, layers: Sequence[nn.Linear | nn.Conv2d
 
 
 def out_of_place(module: nn.Module) -> nn.Module:
-    """The module, or a copy of it that does not overwrite its inputs."""
+    """The module, or one of its values and their derivatives that does not overwrite its inputs."""
+    if type(module) is nn.CELU:
+        return _Celu(module.alpha)
     if not getattr(module, "inplace", False):
         return module
     other = copy.copy(module)
     other.__dict__["inplace"] = False
     return other
+
+
+class _Celu(nn.Module):
+    def __init__(self, alpha: float) -> None:
+        super().__init__()
+        self.alpha = alpha
+
+    def forward(self, x: Tensor) -> Tensor:
+        """By the formula."""
+        return celu(x, self.alpha)
 
 
 def without_bias(module: nn.Linear | nn.Conv2d, weight: Tensor, x: Tensor) -> Tensor:

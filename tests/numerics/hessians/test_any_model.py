@@ -251,6 +251,21 @@ def test_losses_and_labels_as_people_have_them(name, model):
     compare(model(), loss, X, y, twice(model(), plain, X, long))
 
 
+class Celu(nn.Module):
+    def forward(self, x):
+        return torch.where(x > 0, x, 1.3 * torch.expm1(x.clamp(max=0) / 1.3))
+
+
+@pytest.mark.parametrize("inplace", [False, True])
+@pytest.mark.parametrize("route", ["structured", "generic"])
+def test_celu_has_the_derivatives_of_its_values(inplace, route):
+    """PyTorch rounds 1/alpha to float32 in them: 2e-8 off in torch.autograd twice."""
+    model = chain(first, lambda: nn.CELU(1.3, inplace=inplace), last)
+    found = exact(model, CROSS_ENTROPY, X, LABELS, route=route)
+    expected = twice(nn.Sequential(model[0], Celu(), model[2]), CROSS_ENTROPY, X, LABELS)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-14)
+
+
 def test_one_number_for_each_sample():
     model = two(lambda s, x: s.plain(x)[:, 0])
     compare(model, SQUARE_LOSS, X, T[:, 0])
