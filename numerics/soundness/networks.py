@@ -51,8 +51,23 @@ ACTIVATIONS: tuple[Callable[[], nn.Module], ...] = (
 )
 
 
+class _Celu(nn.Module):
+    """What CELU computes; PyTorch rounds 1/alpha to float32 in its derivatives."""
+
+    def __init__(self, alpha: float) -> None:
+        super().__init__()
+        self.alpha = alpha
+
+    def forward(self, x: Tensor) -> Tensor:
+        """By the formula."""
+        below = ((x / self.alpha).clamp(max=0).exp() - 1) * self.alpha
+        return torch.where(x > 0, x, below)
+
+
 def _activation(dice: Dice, channels: int) -> nn.Module:
     found = dice.pick(ACTIVATIONS)()
+    if isinstance(found, nn.CELU) and dice.ideal:
+        return _Celu(found.alpha)
     if isinstance(found, nn.PReLU) and found.num_parameters not in (1, channels):
         return nn.PReLU(channels)
     return found
