@@ -16,7 +16,15 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["celu", "explained", "kept_randomness", "recording", "twice_differentiable", "untouched"]
+__all__ = [
+    "celu",
+    "explained",
+    "generators",
+    "kept_randomness",
+    "recording",
+    "twice_differentiable",
+    "untouched",
+]
 
 _WALKED = 10**4
 """Entries of lists, dictionaries and objects that are looked through for a model's state."""
@@ -173,6 +181,18 @@ def kept_randomness(device: torch.device) -> Iterator[None]:
     finally:
         random.setstate(ours)
         np.random.set_state(theirs)
+
+
+def generators(device: torch.device) -> tuple[object, ...]:
+    """The states of the random number generators of PyTorch, NumPy and Python, to be compared."""
+    name, key, *rest = np.random.get_state()
+    cuda = device.type == "cuda"
+    return (
+        torch.get_rng_state().numpy().tobytes(),
+        torch.cuda.get_rng_state(device).numpy().tobytes() if cuda else b"",
+        (name, np.asarray(key).tobytes(), *rest),
+        random.getstate(),
+    )
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from numerics.hessians.assembly import slices
-from numerics.hessians.evaluation import kept_randomness, recording
+from numerics.hessians.evaluation import generators, kept_randomness, recording
 from numerics.hessians.generic import FlatModel, dense
 from numerics.hessians.guards import check_derivatives, wrong_derivative
 
@@ -171,7 +171,13 @@ def _check_repeatable(flat: FlatModel, inputs: Tensor, targets: Tensor, values: 
     """Refuse a random loss; the change that round-off can make to a sample's loss."""
     unit, largest = torch.finfo(flat.dtype).eps, float(values.abs().max())
     with kept_randomness(flat.point.device):
+        before = generators(flat.point.device)
         again = _values(flat, flat.point, inputs, targets)
+        if before != generators(flat.point.device):  # two masks of a few entries may be the same
+            raise ValueError(
+                "two evaluations of the loss draw different random numbers: remove the randomness "
+                "of the model or loss (functional dropout, noise, shuffling), or call model.eval()"
+            )
     with kept_randomness(flat.point.device):  # the same randomness, at a point that rounds alike
         nearby = _values(flat, flat.point + 4 * unit * direction(flat, 1), inputs, targets)
     noise = NOISE * float((nearby - again).abs().max())
