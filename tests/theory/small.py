@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 import theory
 from theory import witnesses
 from theory.algorithms import GD
@@ -31,6 +33,28 @@ P_POSITIVE = Condition("p > 0", p > ZERO)
 Q_NONNEGATIVE = Condition("q >= 0", q >= ZERO)
 PROVED = tuple(t for t in theory.load().values() if t.refutation is None)
 REFUTED = tuple(t for t in theory.load().values() if t.refutation is not None)
+LARGE = {
+    "sam-pl-convex",
+    "sam-pl-minibatch",
+    "sam-pl-minibatch-best-step",
+    "sgd-stability-s2-dimension-3",
+    "sgd-stability-s2-dimension-4",
+}
+
+
+def every(theorems):
+    """A test for each theorem: those of one theorem in one worker, those of large ones slow."""
+    return pytest.mark.parametrize(
+        "theorem",
+        [
+            pytest.param(
+                t,
+                id=t.id,
+                marks=[pytest.mark.xdist_group(t.id), *[pytest.mark.slow] * (t.id in LARGE)],
+            )
+            for t in theorems
+        ],
+    )
 
 
 def make(claim, certificate, *hypotheses, before=(), dynamics=None, divisors=()):

@@ -5,7 +5,7 @@ import random
 from fractions import Fraction
 
 import pytest
-from small import PROVED
+from small import PROVED, every
 
 import theory
 from theory.expressions.terms import Const, Relation
@@ -14,11 +14,7 @@ from theory.soundness.steps import accepts, places_of
 from theory.statements import Status
 
 all_mutants = functools.cache(lambda name: tuple(mutants.of_theorem(theory.get(name))))
-every_theorem = (
-    pytest.mark.parametrize(  # those of one theorem in one worker: its mutants are made once
-        "theorem", [pytest.param(t, id=t.id, marks=pytest.mark.xdist_group(t.id)) for t in PROVED]
-    )
-)
+every_theorem = every(PROVED)
 
 
 def accepted_falsely(theorem, found):

@@ -4,7 +4,7 @@ import json
 import random
 
 import pytest
-from small import PROVED
+from small import PROVED, every
 
 import theory
 from theory import kernel
@@ -16,7 +16,7 @@ from theory.soundness.report import Fuzz, Mutation, Tampering
 from theory.soundness.steps import places_of
 from theory.statements import Status
 
-every_theorem = pytest.mark.parametrize("theorem", PROVED, ids=lambda t: t.id)
+every_theorem = every(PROVED)
 
 
 @every_theorem

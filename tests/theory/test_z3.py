@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import mutants
 import pytest
-from small import P_POSITIVE, PROVED, Q_NONNEGATIVE, p, q, small, x, y
+from small import P_POSITIVE, PROVED, Q_NONNEGATIVE, every, p, q, small, x, y
 
 import theory
 from theory import checkers
@@ -27,7 +27,7 @@ from theory.statements import Condition, Status
 
 z3 = pytest.importorskip("z3")
 
-every_theorem = pytest.mark.parametrize("theorem", PROVED, ids=lambda t: t.id)
+every_theorem = every(PROVED)
 
 
 class Instead:
