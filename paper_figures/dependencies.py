@@ -342,6 +342,10 @@ def _top(name: str) -> Path | None:
         return None
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         return None
-    path = Path(spec.origin).resolve()
-    installed = any(path.is_relative_to(folder.resolve()) for folder in _INSTALLED)
+    named = Path(spec.origin)
+    path = named.resolve()  # what is installed may be a link to where a tool keeps it
+    installed = any(
+        named.is_relative_to(folder) or path.is_relative_to(folder.resolve())
+        for folder in _INSTALLED
+    )
     return path if name in PACKAGES or not installed else None
