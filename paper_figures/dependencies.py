@@ -140,7 +140,8 @@ def reached(function: Callable[..., Any], code: Code | None = None) -> dict[Part
     module, name = function.__module__, function.__name__
     if source is not None:
         path = Path(source)
-        if code.module(module) is None:
+        # A user's file may be called like a module that is importable: it is the file that counts.
+        if module.partition(".")[0] not in PACKAGES or code.module(module) is None:
             code.add(module, path)
     own = code.module(module) if source is not None else None
     if own is None or not any(
