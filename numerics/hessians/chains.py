@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from numerics.hessians.assembly import BUDGET, add_symmetric, symmetrize_
+from numerics.hessians.evaluation import quiet
 from numerics.hessians.layers import (
     Layer,
     flattened,
@@ -301,7 +302,8 @@ def _rows(pull: Callable[[Tensor], tuple[Tensor, ...]], like: Tensor) -> Tensor:
     def row(unit: Tensor) -> Tensor:
         return pull(unit.expand_as(like))[0]
 
-    return torch.func.vmap(row, chunk_size=_UNITS_AT_ONCE)(units).transpose(0, 1)
+    with quiet():
+        return torch.func.vmap(row, chunk_size=_UNITS_AT_ONCE)(units).transpose(0, 1)
 
 
 def _bend(layer: Layer, z: Tensor, upstream: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import sys
+import warnings
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
@@ -21,6 +22,7 @@ __all__ = [
     "explained",
     "generators",
     "kept_randomness",
+    "quiet",
     "recording",
     "twice_differentiable",
     "untouched",
@@ -165,9 +167,22 @@ class _Formulas(TorchFunctionMode):
 
 
 @contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without what PyTorch says of how we differentiate, about which a caller can do nothing.
+
+    Operations without a rule for many vectors at once are slower, and hooks of modules see that
+    derivatives are taken of their outputs; both are as right as otherwise.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "There is a performance drop")
+        warnings.filterwarnings("ignore", "Full backward hook is firing")
+        yield
+
+
+@contextlib.contextmanager
 def recording() -> Iterator[None]:
     """Derivatives are recorded, whatever the caller has switched off."""
-    with torch.inference_mode(False), torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad(), quiet():
         yield
 
 

@@ -152,25 +152,27 @@ def check_derivatives(name: str, derivatives: Tensor) -> Tensor:
     return derivatives
 
 
-def check_symmetric(matrix: Tensor, names: Sequence[str]) -> Tensor:
+def check_symmetric(matrix: Tensor, names: Sequence[str], terms: float = 0.0) -> Tensor:
     r"""The symmetric part of a matrix that round-off alone makes asymmetric.
 
     A second derivative that PyTorch has wrong shows as an asymmetry of the size of the entries;
-    half the digits are allowed for sums that cancel.
+    half the digits are allowed for sums that cancel.  A matrix may be 0, and then all is round-off.
 
     Args:
         matrix: shape (d, d), changed in place.
         names: of the parameter behind each row.
+        terms: size of what was added up; a matrix of its round-off is 0, and any asymmetry is.
 
     Raises:
         ValueError: if it has NaN or infinite entries, or is asymmetric above round-off.
     """
     check_derivatives("the Hessian", matrix)
-    largest = _largest(matrix)
+    largest, eps = _largest(matrix), torch.finfo(matrix.dtype).eps
+    allowed = max(eps**0.5 * largest, 8 * eps * terms)  # eight: one for each rounding of a term
     for rows in slices(len(matrix), 1024):
         gap = matrix[rows] - matrix[:, rows].mT
         asymmetry = _largest(gap)
-        if asymmetry > torch.finfo(matrix.dtype).eps ** 0.5 * largest:
+        if asymmetry > allowed:
             row, column = divmod(int(gap.abs().argmax()), len(matrix))
             pair = names[rows.start + row], names[column]
             raise wrong_derivative(pair, f"asymmetric by {asymmetry:.2g} of {largest:.2g}")

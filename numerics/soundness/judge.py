@@ -181,6 +181,8 @@ class _Judge:
         exact = list(enumerated(truth, draw.batch_size, replacement=draw.replacement))
         tops = [float(torch.linalg.eigvalsh(matrix)[-1]) for matrix in exact]
         norm = max(float(torch.linalg.matrix_norm(truth, 2).max()), self.truth.scale)
+        lost = 1e-12 * float(self.truth.values.abs().max())  # where the terms of a matrix cancel
+        allowed = [k * (norm + lost) ** (k - 1) * (FINE * norm + lost) for k in (1, 2, 3, 4)]
         for method in ("dense", "lanczos"):
             name = f"moments {method}"
             result, problem = self._attempt(
@@ -196,7 +198,7 @@ class _Judge:
             if problem is not None:
                 yield problem
                 continue
-            yield brute.within(name, result, tops, [FINE * k * norm**k for k in (1, 2, 3, 4)])
+            yield brute.within(name, result, tops, allowed)
 
     def _threshold(self, found: library.SampleHessians) -> Iterator[Verdict]:
         truth = self._part()
@@ -236,7 +238,7 @@ class _Judge:
         if verdict.status != "right" or self.truth is None:
             return
         total = self._total(self._part())
-        slack = FINE * len(total) * self.truth.scale * draw_weight(draw)
+        slack = self._round_off(len(total))
         yield from self._extremes(found, total, slack)
         estimate, problem = self._attempt("trace", lambda: library.trace(found))
         if problem is not None:
@@ -244,9 +246,7 @@ class _Judge:
             return
         # The standard error of 64 signs: ten of them are left out once in 10^20 draws.
         distance = abs(estimate.value - float(total.trace()))
-        allowed = slack * self._coarseness() + 10 * (
-            0.0 if estimate.exact else estimate.standard_error
-        )
+        allowed = slack + 10 * (0.0 if estimate.exact else estimate.standard_error)
         yield _verdict("trace", distance <= allowed, f"off by {distance:.1e}")
 
     def _extremes(
@@ -259,13 +259,17 @@ class _Judge:
         values = torch.linalg.eigvalsh(total)
         for end, right in zip(ends, (float(values[0]), float(values[-1])), strict=True):
             distance = abs(end.value - right)
-            fine = distance <= end.error + slack * self._coarseness()
+            fine = distance <= end.error + slack
             yield _verdict(
                 "extremes", fine, f"{end.value:.6g} +- {end.error:.1e} is off by {distance:.1e}"
             )
 
-    def _coarseness(self) -> float:
-        return COARSE / FINE if self.truth is not None and self.truth.coarse else 1.0
+    def _round_off(self, times: float) -> float:
+        """So many times what an entry of either side may be off by."""
+        assert self.truth is not None
+        fine = (COARSE if self.truth.coarse else FINE) * self.truth.scale
+        fine += 1e-12 * float(self.truth.values.abs().max())
+        return fine * times * draw_weight(self.subject)
 
     def _part(self) -> Tensor:
         assert self.truth is not None
@@ -288,11 +292,8 @@ class _Judge:
         square = found.ndim > 1 and found.shape[-1] == found.shape[-2] and name != "operator"
         if square and not torch.equal(found, found.mT) and name != "per_sample":
             return Verdict("wrong", name, "not exactly symmetric")
-        weight = draw_weight(self.subject) * (
-            len(expected) ** 0.5 * 4 if name == "operator" else 1.0
-        )
-        allowed = FINE * self._coarseness() * self.truth.scale * weight
-        allowed += 1e-12 * float(self.truth.values.abs().max()) * weight
+        times = len(expected) ** 0.5 * 4 if name == "operator" else 1.0
+        weight, allowed = draw_weight(self.subject) * times, self._round_off(times)
         distance = float((found - expected).abs().max())
         if distance > allowed:
             distance, allowed = self._conditioned(found, chosen, distance, allowed)

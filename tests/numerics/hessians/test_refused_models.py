@@ -233,3 +233,27 @@ def test_float32_within_is_right_to_its_digits_where_it_is_asked_for():
         found = exact(rounded, CROSS_ENTROPY, X, LABELS, dtype=torch.float32)
     expected = exact(two(), CROSS_ENTROPY, X, LABELS)
     torch.testing.assert_close(found.double(), expected, rtol=0, atol=1e-5)
+
+
+def test_a_second_derivative_that_is_zero_is_given_back():
+    """The norm of one output has no curvature in it: what is left is round-off, and no error."""
+
+    def distance(outputs, targets):
+        return (outputs - targets).norm(dim=1)
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = chain(lambda: nn.Linear(5, 3), nn.Tanh, lambda: nn.Linear(3, 1)).double()
+        y = torch.randn(len(X), 1, dtype=torch.float64)
+    for scale in (1e-6, 1.0, 1e6):
+        found = exact(
+            model,
+            lambda z, t, c=scale: c * distance(z, t),
+            X,
+            y,
+            part="gauss_newton",
+            route="generic",
+        )
+        assert float(found.abs().max()) <= 1e-13 * scale
+    whole = exact(model, distance, X, y, route="generic")
+    assert float(whole.abs().max()) > 0.1
