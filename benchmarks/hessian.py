@@ -24,7 +24,7 @@ from tables import write_tables
 from torch import Tensor, nn
 
 from numerics.hessians import CROSS_ENTROPY, exact, moments, per_sample
-from numerics.problems.networks import mlp
+from numerics.networks.perceptrons import mlp
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"

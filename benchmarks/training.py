@@ -20,14 +20,14 @@ import torch
 from machine import describe, timed
 from torch import Tensor, nn
 
-from numerics.data import mnist_subset
-from numerics.ensembles import generator
-from numerics.fitting import Data, fit_ensemble
+from numerics.data.mnist import mnist_subset
 from numerics.hessians import CROSS_ENTROPY
-from numerics.optimizers import SAM as Optimizer
-from numerics.problems.networks import mlp
-from numerics.training import Member
-from theory.algorithms import NORMALIZED_SAM
+from numerics.networks.perceptrons import mlp
+from numerics.training.ensembles import generator
+from numerics.training.epochs import Data, fit_ensemble
+from numerics.training.optimizers import SAM as Optimizer
+from numerics.training.to_loss import Member
+from theory.trusted.algorithms import NORMALIZED_SAM
 
 RESULTS = Path(__file__).parent / "results"
 AGREEMENT = 1e-6

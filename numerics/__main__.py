@@ -125,7 +125,7 @@ def parser(
 
 def completion() -> Parser:
     """The grammar of the installed command, with every name that it takes."""
-    from numerics.cases import CASES
+    from numerics.confrontations.cases import CASES
 
     claimed = [name for name, theorem in registry.load().items() if theorem.refutation is None]
     return parser("sam-measure", claimed, tuple(CASES))

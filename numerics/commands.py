@@ -18,13 +18,13 @@ from rich.console import Console
 from rich.table import Table
 
 import theory
-from numerics.cases import CASES, Comparison, MnistMlpCase, case_of
 from numerics.checks import pick_device
+from numerics.confrontations.cases import CASES, Comparison, MnistMlpCase, case_of
+from numerics.confrontations.verdicts import Outcome, Verdict
 from numerics.progress import progress
 from numerics.report import report_of_network
-from numerics.verdicts import Outcome, Verdict
 from theory.commandline import check_folder
-from theory.statements import Theorem
+from theory.trusted.statements import Theorem
 
 __all__ = ["COMMANDS", "run_check", "run_hessian", "run_list"]
 

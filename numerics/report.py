@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import theory
 from numerics.checks import check_choice, check_finite, check_positive
-from numerics.data import mnist_subset
+from numerics.data.mnist import mnist_subset
 from numerics.errors import ModelFails
 from numerics.hessians import (
     CROSS_ENTROPY,
@@ -28,7 +28,7 @@ from numerics.hessians import (
 )
 from numerics.hessians.guards import MEMORY_LIMIT, MemoryRefused
 from numerics.hessians.losses import Loss
-from numerics.problems.networks import mlp
+from numerics.networks.perceptrons import mlp
 from numerics.stability import stability_threshold
 from theory.evaluate import evaluate
 from theory.messages import failure

@@ -13,9 +13,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from numerics.problems.regression_1d import FULL_SAM
+from numerics.networks.regression_1d import FULL_SAM
 from numerics.statistics import slopes
-from paper_figures.figures._comparisons import FIXED, TUNED
+from paper_figures.families.comparisons import FIXED, TUNED
 from paper_figures.tables import Row, Value, from_one_field
 from theory import GD, SAM, SGD
 

@@ -17,9 +17,9 @@ import theory
 from paper_figures.canonical import canonical_json, sha256
 from paper_figures.dependencies import Part, reached
 from paper_figures.runs import Run
-from theory.export.to_json import encode
 from theory.reading import READ_AT_IMPORT, reading
-from theory.statements import Theorem
+from theory.trusted.statements import Theorem
+from theory.wire import encode
 
 __all__ = ["Reads", "Undeclared", "declared", "digests", "reading", "sees_all"]
 
@@ -111,7 +111,7 @@ def digest(name: str, theorem: Theorem | None, whole: bool) -> str:
 def sees_all(function: Callable[..., Any]) -> bool:
     """Whether a function may depend on more of a theorem than its statement."""
     parts = _parts(function)
-    return ("theory.kernel", "check") in parts or bool(_read_at_import(parts))
+    return ("theory.trusted.kernel", "check") in parts or bool(_read_at_import(parts))
 
 
 _parts = functools.cache(reached)

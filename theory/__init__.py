@@ -1,10 +1,10 @@
 """State theorems about sharpness-aware minimisation and check their proofs in exact arithmetic."""
 
 from theory import _entry as _entry  # before all others: it decides where they are looked for
-from theory.algorithms import GD, NORMALIZED_SAM, SAM, SGD, SamSpec
-from theory.kernel import check
 from theory.registry import get, load, load_file
-from theory.statements import Report, Status, Theorem
+from theory.trusted.algorithms import GD, NORMALIZED_SAM, SAM, SGD, SamSpec
+from theory.trusted.kernel import check
+from theory.trusted.statements import Report, Status, Theorem
 
 __version__ = "0.1.0"
 __all__ = [

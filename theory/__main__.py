@@ -15,16 +15,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from theory import checkers, registry
-from theory.checkers import SKIPPED, Verdict, examine
+from theory import opinions as checkers
+from theory import registry
 from theory.commandline import Parser, ended, printable, processes, program
-from theory.degeneracy import mark, remarks
-from theory.export.coq_theorem import document
-from theory.export.to_coq import comment
-from theory.export.to_latex import typeset
-from theory.export.to_text import explained
-from theory.export.verdicts import DECIDED, as_json, headline, settled
-from theory.statements import Status, Theorem
+from theory.opinions import SKIPPED, Verdict, examine
+from theory.opinions.coq import comment
+from theory.opinions.coq_theorem import document
+from theory.proving.degeneracy import mark, remarks
+from theory.text.latex import typeset
+from theory.text.plain import explained
+from theory.text.verdicts import DECIDED, as_json, headline, settled
+from theory.trusted.statements import Status, Theorem
 
 COLOURS = {
     "proved": "green",

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from theory.expressions.terms import (
+from theory.trusted.statements import Condition, Theorem
+from theory.trusted.terms import (
     Const,
     Param,
     Power,
@@ -24,7 +25,6 @@ from theory.expressions.terms import (
     Sum,
     nodes,
 )
-from theory.statements import Condition, Theorem
 
 Floats = NDArray[np.float64]
 ROUNDING = 1e-12  # relative: what the few float64 operations of a side of a relation can lose

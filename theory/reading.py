@@ -14,7 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from theory.statements import Theorem
+    from theory.trusted.statements import Theorem
 
 __all__ = ["READ_AT_IMPORT", "Reader", "Watched", "reading", "seen"]
 

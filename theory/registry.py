@@ -19,13 +19,14 @@ from types import MappingProxyType, ModuleType
 from typing import IO, cast
 
 import theory
-from theory import checkers, library
-from theory.export.to_json import decode, encode
+from theory import library
+from theory import opinions as checkers
 from theory.messages import failure, unknown
+from theory.proving.witnesses import completed
 from theory.reading import Watched, seen
-from theory.statements import Theorem
-from theory.wellformed import conform
-from theory.witnesses import completed
+from theory.trusted.statements import Theorem
+from theory.trusted.wellformed import conform
+from theory.wire import decode, encode
 
 try:
     import resource

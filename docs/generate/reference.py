@@ -17,35 +17,21 @@ ELSEWHERE = ("theory.library", "paper_figures.figures")
 #: Task -> modules and packages, the most useful first. The longest name that fits decides.
 TASKS = {
     "Check and evaluate theorems": (
-        "theory", "theory.registry", "theory.statements", "theory.evaluate", "theory.checkers",
-        "theory.commandline",
+        "theory", "theory.registry", "theory.evaluate", "theory.reading", "theory.commandline",
     ),
-    "State a theorem": (
-        "theory.algorithms", "theory.assumptions", "theory.expressions", "theory.notation",
-        "theory.certificates", "theory.building",
-    ),
+    "State a theorem": ("theory.trusted.terms", "theory.trusted.algorithms", "theory.proving"),
     "Search for a proof": ("theory.search",),
-    "Trust a proof": (
-        "theory.kernel", "theory.wellformed", "theory.instances", "theory.reals",
-        "theory.expressions.polynomials",
-        "theory.expressions.lowering", "theory.soundness",
-    ),
-    "Export, and ask other checkers": (
-        "theory.export", "theory.obligations", "theory.problems", "theory.ground", "theory.models",
-        "theory.ratios", "theory.witnesses", "theory.scenes", "theory.degeneracy",
-    ),
-    "Measure Hessians and moments": (
-        "numerics.hessians", "numerics.report", "numerics.soundness",
-    ),
+    "Trust a proof": ("theory.trusted", "theory.soundness"),
+    "Ask other checkers": ("theory.opinions",),
+    "Print, and exchange": ("theory.text", "theory.wire"),
+    "Measure Hessians and moments": ("numerics.hessians", "numerics.report", "numerics.soundness"),
     "Decide stability": ("numerics.stability",),
     "Bound the worst case": ("numerics.worst_case",),
     "Find counterexamples": ("numerics.counterexamples",),
-    "Train with SAM": ("numerics.optimizers", "numerics.training", "numerics.ensembles",
-                       "numerics.fitting", "numerics.pruning"),
-    "Problems and data": ("numerics.problems", "numerics.data", "numerics.constants"),
+    "Train with SAM": ("numerics.training",),
+    "Problems, networks and data": ("numerics.problems", "numerics.networks", "numerics.data"),
     "Confront theorems with measurements": (
-        "numerics", "numerics.verdicts", "numerics.cases", "numerics.confrontations",
-        "numerics.convergence", "numerics.statistics",
+        "numerics", "numerics.confrontations", "numerics.convergence", "numerics.statistics",
     ),
     "Build figures": ("paper_figures",),
 }  # fmt: skip

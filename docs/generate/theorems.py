@@ -9,13 +9,13 @@ from operator import attrgetter
 from pages import plain
 
 import theory
-from theory.export.instance import symbols, untrue
-from theory.export.to_latex import shown_value as shown
-from theory.export.to_text import cited
-from theory.expressions.printing import LATEX, to_latex, to_text
-from theory.expressions.terms import Relation
-from theory.prose import UNSEEN, in_words
-from theory.statements import Condition, Hypothesis, Report, Status, Theorem
+from theory.text.instance import symbols, untrue
+from theory.text.latex import shown_value as shown
+from theory.text.plain import cited
+from theory.text.printing import LATEX, to_latex, to_text
+from theory.text.prose import UNSEEN, in_words
+from theory.trusted.statements import Condition, Hypothesis, Report, Status, Theorem
+from theory.trusted.terms import Relation
 
 __all__ = ["by_topic", "gallery", "page", "verdicts"]
 

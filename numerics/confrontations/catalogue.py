@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from numerics.confrontations import full_gradient, second_moments
 from numerics.confrontations.noisy_rates import NOISY_RATES
 from numerics.confrontations.stability import Site
-from numerics.verdicts import Verdict, judge
-from theory.statements import Theorem
+from numerics.confrontations.verdicts import Verdict, judge
+from theory.trusted.statements import Theorem
 
 __all__ = ["CATALOGUE", "NOISY_RATES"]
 

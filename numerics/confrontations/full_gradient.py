@@ -1,7 +1,7 @@
 r"""SAM with the full gradient on the quadratics $\tfrac12 x^\top H x$ of measured Hessians.
 
-The optimiser of `numerics.optimizers` runs on them in coordinates along the eigenvectors, and its
-iterates are compared with what the theorems on single eigenvectors, cycles and bounds say.
+The optimiser of `numerics.training.optimizers` runs on them in coordinates along the eigenvectors,
+and its iterates are compared with what the theorems on single eigenvectors, cycles and bounds say.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from numerics.confrontations.stability import Site
-from numerics.optimizers import SAM
-from numerics.verdicts import Point
-from theory.algorithms import GD, SamSpec
+from numerics.confrontations.verdicts import Point
+from numerics.training.optimizers import SAM
 from theory.evaluate import evaluate
 from theory.library._quadratic import NORMALIZED
-from theory.statements import Theorem
+from theory.trusted.algorithms import GD, SamSpec
+from theory.trusted.statements import Theorem
 
 __all__ = ["CHECKS", "Points", "quantity", "same", "trajectory"]
 

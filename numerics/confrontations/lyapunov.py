@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from numerics.confrontations.stability import TIMES, Site
+from numerics.confrontations.verdicts import Point, Verdict, judge
 from numerics.counterexamples.stability_ratio import threshold
-from numerics.verdicts import Point, Verdict, judge
 from theory.evaluate import evaluate
-from theory.statements import Theorem
+from theory.trusted.statements import Theorem
 
 __all__ = ["confront_dimension", "confront_growth", "confront_lyapunov"]
 

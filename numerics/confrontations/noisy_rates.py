@@ -10,10 +10,10 @@ from torch import Tensor
 
 from numerics.confrontations.full_gradient import quantity
 from numerics.confrontations.rates import ROUNDING, STEPS
+from numerics.confrontations.verdicts import Point, Verdict, judge
 from numerics.problems import LeastSquares
-from numerics.verdicts import Point, Verdict, judge
-from theory.algorithms import SAM, SGD, SamSpec
-from theory.statements import Theorem
+from theory.trusted.algorithms import SAM, SGD, SamSpec
+from theory.trusted.statements import Theorem
 
 __all__ = ["NOISY_RATES"]
 

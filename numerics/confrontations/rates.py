@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from numerics.confrontations.verdicts import Point, Verdict, judge
 from numerics.problems import LeastSquares
-from numerics.verdicts import Point, Verdict, judge
 from theory.evaluate import evaluate, parameters, value
-from theory.expressions.terms import Along, Gradient, Value, norm2
 from theory.library import sam_distance
-from theory.notation import f, x
-from theory.statements import Theorem
+from theory.trusted.notation import f, x
+from theory.trusted.statements import Theorem
+from theory.trusted.terms import Along, Gradient, Value, norm2
 
 __all__ = [
     "confront_batches",

@@ -13,11 +13,11 @@ from torch import Tensor
 import theory
 from numerics.confrontations.full_gradient import Points, quantity, same
 from numerics.confrontations.stability import Site
+from numerics.confrontations.verdicts import Point
 from numerics.hessians import mean_square_map
 from numerics.hessians.spectra import extreme_eigenvalue
 from numerics.stability import StabilityThreshold, stability_threshold
-from numerics.verdicts import Point
-from theory.statements import Theorem
+from theory.trusted.statements import Theorem
 
 __all__ = ["CHECKS"]
 

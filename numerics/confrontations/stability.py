@@ -14,6 +14,7 @@ import torch
 from numpy.polynomial import Polynomial
 from torch import Tensor
 
+from numerics.confrontations.verdicts import Point, Verdict, judge
 from numerics.hessians import (
     Estimate,
     Moments,
@@ -27,9 +28,9 @@ from numerics.hessians.spectra import extreme_eigenvalue
 from numerics.hessians.steps import combine_powers
 from numerics.stability.bounds import measured_power, order_of
 from numerics.stability.laws import check_semidefinite
-from numerics.verdicts import Point, Verdict, judge
 from theory.evaluate import evaluate, parameters, value
-from theory.expressions.terms import (
+from theory.trusted.statements import Theorem
+from theory.trusted.terms import (
     Apply,
     Inner,
     Mean,
@@ -41,7 +42,6 @@ from theory.expressions.terms import (
     Vector,
     VectorSum,
 )
-from theory.statements import Theorem
 
 __all__ = ["Site", "confront_expansion", "confront_moment", "confront_sharpness", "confront_step"]
 

@@ -8,9 +8,9 @@ import numpy as np
 from scipy.optimize import brentq
 
 from numerics.confrontations.stability import IDENTITY, Site
-from numerics.verdicts import Point, Verdict, judge
+from numerics.confrontations.verdicts import Point, Verdict, judge
 from theory.evaluate import implied, value
-from theory.statements import Condition, Theorem
+from theory.trusted.statements import Condition, Theorem
 
 __all__ = ["confront_attained"]
 

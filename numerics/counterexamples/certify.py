@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 import theory
 from numerics.counterexamples.stability_ratio import RatioSearch, threshold
-from theory.statements import Witness
-from theory.witnesses import witness
+from theory.proving.witnesses import witness
+from theory.trusted.statements import Witness
 
 __all__ = ["DENOMINATORS", "REFUTED", "Certified", "certify"]
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 import theory
 from numerics.checks import check_count
-from theory.expressions.terms import Function
-from theory.statements import Failure, Status, Theorem
+from theory.trusted.statements import Failure, Status, Theorem
+from theory.trusted.terms import Function
 
 __all__ = ["Scene", "scene"]
 

@@ -23,7 +23,7 @@ from numerics.hessians.spectra import (
     extreme_eigenvalue,
     lanczos_eigenvalue,
 )
-from theory.algorithms import SAM, SamSpec
+from theory.trusted.algorithms import SAM, SamSpec
 
 __all__ = [
     "MeanSquareRadius",

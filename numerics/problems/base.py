@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from numerics.constants import Constants
+from numerics.problems.constants import Constants
 
 __all__ = ["FiniteSum", "LossCurve"]
 

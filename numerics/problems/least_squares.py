@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from numerics.checks import as_vector, check_count, check_finite, check_nonempty
-from numerics.constants import Constants, compact_svd, least_squares_constants
-from numerics.data import mnist_subset
+from numerics.data.mnist import mnist_subset
 from numerics.problems import trajectories
+from numerics.problems.constants import Constants, compact_svd, least_squares_constants
 
 __all__ = ["LeastSquares"]
 
@@ -83,7 +83,7 @@ class LeastSquares:
         r"""Rows of MNIST with target $+1$ for an even digit and $-1$ for an odd one.
 
         Real labels: nothing makes the system consistent but linear independence of the rows, which
-        is checked.  `unit-norm` makes every $f_i$ 1-smooth; see `numerics.data.mnist_subset`.
+        is checked.  `unit-norm` makes every $f_i$ 1-smooth; see `numerics.data.mnist.mnist_subset`.
         """
         subset = mnist_subset(n, seed=seed, split=split, pool=pool, normalise=normalise)
         parity = 1 - 2 * (subset.labels % 2)

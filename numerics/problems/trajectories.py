@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from numerics.checks import check_count, check_nonnegative
-from numerics.constants import compact_svd
 from numerics.norms import nonzero_row_norms
 from numerics.problems.base import LossCurve
+from numerics.problems.constants import compact_svd
 from numerics.progress import progress
-from theory.algorithms import SamSpec
+from theory.trusted.algorithms import SamSpec
 
 if TYPE_CHECKING:
     from numerics.problems.least_squares import LeastSquares

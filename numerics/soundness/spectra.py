@@ -19,7 +19,7 @@ from numerics import stability
 from numerics.soundness import brute
 from numerics.soundness.calls import Verdict, attempt
 from numerics.soundness.dice import Dice
-from theory.algorithms import SAM
+from theory.trusted.algorithms import SAM
 
 __all__ = ["draw_matrices", "exact_tops", "judge_spectrum", "moment_verdict"]
 

@@ -21,7 +21,7 @@ import theory
 from numerics.hessians import Estimate, Moments
 from numerics.stability.laws import StepLaw
 from theory.evaluate import evaluate, parameters, value
-from theory.statements import Theorem
+from theory.trusted.statements import Theorem
 
 __all__ = [
     "Directional",

@@ -18,7 +18,7 @@ from numerics.checks import check_count, check_nonnegative
 from numerics.hessians import SampleHessians, step_polynomial
 from numerics.hessians.batches import word_weights
 from numerics.stability.words import BatchSquares
-from theory.algorithms import SAM, SamSpec
+from theory.trusted.algorithms import SAM, SamSpec
 
 __all__ = ["RANGE_TOLERANCE", "StepLaw", "check_semidefinite", "joint_range", "step_law"]
 

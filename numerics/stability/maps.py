@@ -16,7 +16,7 @@ from numerics.stability.bounds import (
 )
 from numerics.stability.laws import joint_range, step_law
 from numerics.stability.threshold import StabilityThreshold, threshold_of
-from theory.algorithms import SAM
+from theory.trusted.algorithms import SAM
 
 __all__ = ["THEOREMS", "Boundaries", "MapPoint", "StabilityMap", "boundaries", "stability_map"]
 

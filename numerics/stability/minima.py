@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from numerics.data import mnist_subset
+from numerics.data.mnist import mnist_subset
 from numerics.hessians.generic import FlatModel
-from numerics.problems.interpolating import InterpolatingMinimum, interpolating_minimum, linearise
-from numerics.problems.networks import NetworkProblem
+from numerics.networks.interpolating import InterpolatingMinimum, interpolating_minimum, linearise
+from numerics.networks.perceptrons import NetworkProblem
 from numerics.stability.simulation import Step, draw_batches
-from numerics.training import Member, train_ensemble
-from theory.algorithms import SAM, SGD, SamSpec
+from numerics.training.to_loss import Member, train_ensemble
+from theory.trusted.algorithms import SAM, SGD, SamSpec
 
 __all__ = ["MnistParity", "network_step", "trained_minimum"]
 

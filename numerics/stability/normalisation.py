@@ -15,8 +15,8 @@ from torch import Tensor
 import theory
 from numerics.checks import check_nonnegative, check_positive
 from numerics.problems.least_squares import LeastSquares
-from theory.algorithms import SamSpec
 from theory.evaluate import evaluate
+from theory.trusted.algorithms import SamSpec
 
 __all__ = ["NORMALISED", "UNNORMALISED", "BothSams", "both_sams", "edge_radius"]
 

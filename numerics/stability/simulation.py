@@ -24,7 +24,7 @@ from torch import Tensor
 
 from numerics.checks import check_count, check_positive
 from numerics.hessians import SampleHessians
-from theory.algorithms import SAM, SamSpec
+from theory.trusted.algorithms import SAM, SamSpec
 
 __all__ = [
     "DECISIVE",

@@ -20,7 +20,7 @@ from numerics.checks import check_nonnegative, check_positive
 from numerics.hessians import SampleHessians
 from numerics.stability.laws import StepLaw, step_law
 from numerics.stability.perron import spectral_radius
-from theory.algorithms import SAM, SamSpec
+from theory.trusted.algorithms import SAM, SamSpec
 
 __all__ = ["StabilityThreshold", "stability_threshold", "threshold_of"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from numerics.data import fingerprint
-from numerics.problems.cifar_resnet import CifarResNet
-from paper_figures.figures import _comparisons as shared
+from numerics.data.mnist import fingerprint
+from numerics.networks.cifar_resnet import CifarResNet
+from paper_figures.families import comparisons as shared
 from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run
 from paper_figures.tables import Row

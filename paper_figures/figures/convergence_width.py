@@ -12,15 +12,15 @@ from matplotlib.lines import Line2D
 
 import theory
 from numerics.convergence import fit_rate
-from numerics.data import fingerprint
+from numerics.data.mnist import fingerprint
+from numerics.networks.matrix_factorisation import MatrixFactorisation
+from numerics.networks.perceptrons import MnistMlp, NetworkProblem
 from numerics.problems import LeastSquares
-from numerics.problems.matrix_factorisation import MatrixFactorisation
-from numerics.problems.networks import MnistMlp, NetworkProblem
 from numerics.statistics import mean_interval
-from numerics.training import Member, train_ensemble
+from numerics.training.to_loss import Member, train_ensemble
 from numerics.worst_case import Setting, proved, worst_case
 from paper_figures import style
-from paper_figures.figures import _comparisons as shared
+from paper_figures.families import comparisons as shared
 from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run
 from paper_figures.tables import Row, in_one_field

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from numerics.counterexamples import scene
 from paper_figures import style
-from paper_figures.figures import _comparisons as shared
+from paper_figures.families import comparisons as shared
 from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run
 from paper_figures.tables import Row

@@ -17,7 +17,7 @@ from paper_figures.runs import Record, Run
 from paper_figures.tables import Row
 from theory import SGD
 from theory import evaluate as ev
-from theory.export.to_json import encode
+from theory.wire import encode
 
 CAPTION = """\
 Largest ratio step size^2 s_2^2 found at minima of n samples in dimension d that are mean-square

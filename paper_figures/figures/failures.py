@@ -9,11 +9,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from numerics.data import fingerprint
-from numerics.problems.patch_attention import AttentionMnist
-from numerics.problems.scaled_mnist import ScaledMnist
+from numerics.data.mnist import fingerprint
+from numerics.networks.patch_attention import AttentionMnist
+from numerics.networks.scaled_mnist import ScaledMnist
 from paper_figures import style
-from paper_figures.figures import _comparisons as shared
+from paper_figures.families import comparisons as shared
 from paper_figures.figures import mnist_generalisation as mnist
 from paper_figures.figures.label_noise import accuracy
 from paper_figures.figures.mnist_generalisation import compute

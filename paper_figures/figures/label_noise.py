@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from paper_figures import style
-from paper_figures.figures import _comparisons as shared
+from paper_figures.families import comparisons as shared
 from paper_figures.figures.mnist_generalisation import compute, runs, table
 from paper_figures.recipes import Recipe
 from paper_figures.tables import Row

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 import theory
-from numerics.constants import Constants
 from numerics.convergence import fit_rate
-from numerics.data import fingerprint
+from numerics.data.mnist import fingerprint
 from numerics.problems import LeastSquares
+from numerics.problems.constants import Constants
 from paper_figures import style
 from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run

@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from paper_figures import style
-from paper_figures.figures import _comparisons as shared
+from paper_figures.families import comparisons as shared
 from paper_figures.figures import mnist_generalisation as mnist
 from paper_figures.figures.mnist_generalisation import compute
 from paper_figures.recipes import Recipe

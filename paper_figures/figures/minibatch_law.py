@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from numerics.data import fingerprint
+from numerics.data.mnist import fingerprint
 from numerics.hessians import SampleHessians
-from numerics.problems.networks import MnistMlp
+from numerics.networks.perceptrons import MnistMlp
 from numerics.stability import one_step_threshold, step_law, threshold_of
 from numerics.stability.laws import joint_range
 from numerics.stability.minima import trained_minimum

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from scipy import optimize
 
 import theory
-from numerics.data import fingerprint
-from numerics.problems.networks import Minimum, MnistMlp
+from numerics.data.mnist import fingerprint
+from numerics.networks.perceptrons import Minimum, MnistMlp
 from numerics.statistics import mean_interval, paired_ratio
 from paper_figures import style
 from paper_figures.recipes import Recipe

@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from numerics.problems.networks import MnistMlp
+from numerics.networks.perceptrons import MnistMlp
 from paper_figures import style
-from paper_figures.figures import _comparisons as shared
+from paper_figures.families import comparisons as shared
 from paper_figures.figures import minima_moments as minima
 from paper_figures.figures.minima_moments import describe
 from paper_figures.recipes import Recipe

@@ -7,10 +7,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from numerics.data import fingerprint
-from numerics.problems.patch_attention import AttentionMnist
-from numerics.problems.scaled_mnist import MnistComparison, ScaledMnist
-from paper_figures.figures import _comparisons as shared
+from numerics.data.mnist import fingerprint
+from numerics.networks.patch_attention import AttentionMnist
+from numerics.networks.scaled_mnist import MnistComparison, ScaledMnist
+from paper_figures.families import comparisons as shared
 from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run
 from paper_figures.tables import Row

@@ -13,7 +13,7 @@ from numerics.problems.least_squares import LeastSquares
 from numerics.stability.normalisation import both_sams, edge_radius
 from numerics.statistics import mean_interval
 from paper_figures import style
-from paper_figures.figures import _comparisons as shared
+from paper_figures.families import comparisons as shared
 from paper_figures.figures import mnist_generalisation as mnist
 from paper_figures.figures.mnist_generalisation import compute
 from paper_figures.recipes import Recipe

@@ -11,10 +11,10 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from numerics.problems.regression_1d import FULL_SAM, Paths, Regression1d
+from numerics.networks.regression_1d import FULL_SAM, Paths, Regression1d
 from numerics.statistics import mean_interval
 from paper_figures import style
-from paper_figures.figures import _comparisons as shared
+from paper_figures.families import comparisons as shared
 from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run
 from paper_figures.tables import Row, in_one_field

@@ -17,7 +17,7 @@ from paper_figures.runs import Record, Run
 from paper_figures.tables import Row
 from theory import SAM, SGD
 from theory import evaluate as ev
-from theory.statements import Theorem
+from theory.trusted.statements import Theorem
 
 #: Panel -> curve -> the theorems it comes from; the last panel divides by the published bound.
 THEOREMS = {

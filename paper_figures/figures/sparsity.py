@@ -9,11 +9,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from numerics.data import fingerprint
-from numerics.problems.sparse_mnist import SparseMnist
+from numerics.data.mnist import fingerprint
+from numerics.networks.sparse_mnist import SparseMnist
 from numerics.statistics import mean_interval
 from paper_figures import style
-from paper_figures.figures import _comparisons as shared
+from paper_figures.families import comparisons as shared
 from paper_figures.figures.label_noise import accuracy
 from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run

@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 import theory
-from numerics.data import fingerprint
+from numerics.data.mnist import fingerprint
 from numerics.hessians import SampleHessians, moments
-from numerics.problems.interpolating import InterpolatingMinimum
+from numerics.networks.interpolating import InterpolatingMinimum
 from numerics.stability import boundaries
 from numerics.stability.laws import joint_range
 from numerics.stability.maps import AT_ZERO, THEOREMS
@@ -33,7 +33,7 @@ from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run
 from paper_figures.tables import Row
 from theory import SAM
-from theory.statements import Witness
+from theory.trusted.statements import Witness
 
 #: Panels of exact counterexamples: the theorem whose refutation gives the Hessians -> its title.
 COUNTEREXAMPLES = {

@@ -7,8 +7,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from numerics.problems.teacher_student import TeacherStudent
-from paper_figures.figures import _comparisons as shared
+from numerics.networks.teacher_student import TeacherStudent
+from paper_figures.families import comparisons as shared
 from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run
 from paper_figures.tables import Row

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from numerics.statistics import mean_interval
 from paper_figures import style
-from paper_figures.figures import _comparisons as shared
+from paper_figures.families import comparisons as shared
 from paper_figures.figures.mnist_generalisation import PRESETS, compute, runs
 from paper_figures.recipes import Recipe
 from paper_figures.runs import Record

@@ -9,7 +9,7 @@ import theory
 from paper_figures.report.measured import Measured, measure, read_file
 from paper_figures.report.page import build
 from paper_figures.runs import atomic_write
-from theory import checkers
+from theory import opinions as checkers
 from theory.commandline import check_folder
 
 __all__ = ["run"]

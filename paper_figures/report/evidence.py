@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from numerics.verdicts import Verdict as Measurement
+from numerics.confrontations.verdicts import Verdict as Measurement
 from paper_figures.report.markup import Markup, address, badge, folded, prose, separated, tag
 from paper_figures.report.mathml import formula
 from paper_figures.report.measured import WEIGHTIEST
-from theory.checkers import Verdict
-from theory.export.coq_theorem import document
-from theory.export.verdicts import DECIDED, as_json, headline
-from theory.ground import NoRefutation
-from theory.obligations import Unstated
-from theory.statements import Theorem
+from theory.opinions import Verdict
+from theory.opinions.coq_theorem import document
+from theory.opinions.ground import NoRefutation
+from theory.opinions.obligations import Unstated
+from theory.text.verdicts import DECIDED, as_json, headline
+from theory.trusted.statements import Theorem
 
 __all__ = ["downloads", "measurements", "quantities"]
 

@@ -23,7 +23,7 @@ from numerics.stability import (
     threshold_of,
 )
 from paper_figures.figures.stability_map import hessians_of
-from theory.algorithms import SAM
+from theory.trusted.algorithms import SAM
 
 __all__ = ["MINIMA", "RADII", "Minimum", "explorer_data"]
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 
 from paper_figures.report.markup import STAR, Markup, join, tag
-from theory.export.instance import Value, expression
-from theory.expressions.printing import to_latex, to_text
-from theory.expressions.terms import Relation, Scalar
+from theory.text.instance import Value, expression
+from theory.text.printing import to_latex, to_text
+from theory.trusted.terms import Relation, Scalar
 
 __all__ = ["formula", "symbol", "value"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from numerics.verdicts import Outcome, Point, Verdict
+from numerics.confrontations.verdicts import Outcome, Point, Verdict
 
 __all__ = ["NOT_MEASURED", "WEIGHTIEST", "Measured", "measure", "read", "read_file"]
 

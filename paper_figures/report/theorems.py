@@ -10,17 +10,17 @@ from paper_figures.report.figures import Figure
 from paper_figures.report.markup import Markup, badge, folded, join, prose, separated, tag
 from paper_figures.report.mathml import formula, symbol, value
 from paper_figures.report.measured import NOT_MEASURED, Measured
-from theory.certificates import Fact, Instance
-from theory.checkers import Verdict
-from theory.export.conventions import algorithm, conventions
-from theory.export.instance import symbols, untrue
-from theory.export.to_text import cited
-from theory.export.verdicts import DECIDED, is_proof, steps
-from theory.expressions.printing import LATEX, Printer
-from theory.expressions.terms import Param, nodes
-from theory.notation import SYMBOLS
-from theory.prose import UNSEEN, in_words
-from theory.statements import Assumption, Condition, Hypothesis, Lemma, Theorem, Witness
+from theory.opinions import Verdict
+from theory.text.conventions import algorithm, conventions
+from theory.text.instance import symbols, untrue
+from theory.text.plain import cited
+from theory.text.printing import LATEX, Printer
+from theory.text.prose import UNSEEN, in_words
+from theory.text.verdicts import DECIDED, is_proof, steps
+from theory.trusted.certificates import Fact, Instance
+from theory.trusted.notation import SYMBOLS
+from theory.trusted.statements import Assumption, Condition, Hypothesis, Lemma, Theorem, Witness
+from theory.trusted.terms import Param, nodes
 
 __all__ = ["card"]
 

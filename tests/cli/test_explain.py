@@ -9,13 +9,13 @@ from small import P_POSITIVE, Q_NONNEGATIVE, file_with, make, p, q, small
 
 import theory
 from theory.__main__ import main
-from theory.building import times
-from theory.certificates import Fact
-from theory.checkers import Opinion, examine
-from theory.export.to_json import decode
-from theory.export.to_latex import article, typeset
-from theory.export.to_text import explained, explanation
-from theory.statements import Condition, Lemma, Status
+from theory.opinions import Opinion, examine
+from theory.proving.building import times
+from theory.text.latex import article, typeset
+from theory.text.plain import explained, explanation
+from theory.trusted.certificates import Fact
+from theory.trusted.statements import Condition, Lemma, Status
+from theory.wire import decode
 
 GOOD = small(p * q >= 0, times(Fact("p > 0"), Fact("q >= 0")), P_POSITIVE, Q_NONNEGATIVE)
 WRONG = Lemma("wrong", p >= 1, Fact("p > 0"), "")

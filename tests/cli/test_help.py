@@ -14,7 +14,7 @@ import torch
 import theory
 from numerics.__main__ import main as numerics_main
 from numerics.__main__ import parser as numerics_parser
-from numerics.problems.networks import mlp
+from numerics.networks.perceptrons import mlp
 from paper_figures.__main__ import main as figures_main
 from paper_figures.__main__ import parser as figures_parser
 from theory.__main__ import main as theory_main
@@ -96,9 +96,11 @@ def place(root, tmp_path, monkeypatch):
     shutil.copy(root / "tests/paper_figures/toy.py", tmp_path / "my_figure.py")
     text = (tmp_path / "my_figure.py").read_text().replace('name="toy"', 'name="my_figure"')
     (tmp_path / "my_figure.py").write_text(text)
-    problem = "from numerics.cases import gaussian as case"
+    problem = "from numerics.confrontations.cases import gaussian as case"
     (tmp_path / "my_problem.py").write_text(problem)
-    network = "from numerics.problems.networks import mlp\ndef model():\n    return mlp((3, 4, 1))"
+    network = (
+        "from numerics.networks.perceptrons import mlp\ndef model():\n    return mlp((3, 4, 1))"
+    )
     (tmp_path / "my_network.py").write_text(network)
     rng = np.random.default_rng(0)
     np.savez(

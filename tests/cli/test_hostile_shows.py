@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from small import P_POSITIVE, file_with, p, small
 
-from theory import checkers
+from theory import opinions as checkers
 from theory.__main__ import main
-from theory.certificates import ZERO, Fact
-from theory.expressions.terms import Const, Function, Named, Operator, Param, Value, norm2
+from theory.trusted.certificates import ZERO, Fact
+from theory.trusted.terms import Const, Function, Named, Operator, Param, Value, norm2
 
 WRONG = replace(small(p >= 1, Fact("p > 0"), P_POSITIVE), id="mine")
 TEX = r"a}$ \qed \subsection*{Proof"

@@ -8,11 +8,11 @@ import torch
 
 import theory
 from numerics import __main__ as command
-from numerics.cases import CASES
+from numerics.confrontations.cases import CASES
+from numerics.confrontations.verdicts import Outcome, Verdict
 from numerics.hessians import SampleHessians
-from numerics.problems.networks import mlp
+from numerics.networks.perceptrons import mlp
 from numerics.stability import stability_threshold
-from numerics.verdicts import Outcome, Verdict
 
 
 def run(capsys, *arguments):

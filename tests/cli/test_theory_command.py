@@ -8,7 +8,7 @@ import pytest
 
 import theory
 from theory.__main__ import main
-from theory.export.to_json import decode
+from theory.wire import decode
 
 
 def run(capsys, *arguments):

@@ -18,9 +18,9 @@ EVIL = """
 import os, sys
 from pathlib import Path
 from importlib.metadata import packages_distributions
-from theory.certificates import ZERO
-from theory.expressions.terms import Const, Param
-from theory.statements import Attribution, Kind, Lemma, Source, Theorem
+from theory.trusted.certificates import ZERO
+from theory.trusted.terms import Const, Param
+from theory.trusted.statements import Attribution, Kind, Lemma, Source, Theorem
 
 {plant}
 p = Param("p")
@@ -33,7 +33,7 @@ names = {*sys.stdlib_module_names, *packages_distributions(), "z3", "sitecustomi
 for name in names:
     Path(name + ".py").write_text(
         "import os, pathlib\\npathlib.Path(os.environ['MARKERS'], __name__).touch()\\n"
-        "import theory.checkers as c, theory.kernel as k\\n"
+        "import theory.opinions as c, theory.trusted.kernel as k\\n"
         "c.combine = lambda _: c.Status.PROVED\\nraise ImportError\\n")
 for name in ("libz3.so", "libz3.so.5.4", "libz3.so.4"):
     Path(name).write_text("no library")
@@ -114,7 +114,7 @@ def test_from_python_a_file_is_read_after_all_that_is_needed_is_imported(tmp_pat
     (tmp_path / "evil.py").write_text(EVIL.format(plant=PLANT.replace("KEPT", "[]")))
     script = (
         "import sys, theory, theory.registry as registry\n"
-        "from theory.checkers import available, examine\n"
+        "from theory.opinions import available, examine\n"
         "run, before = registry._run, set()\n"
         "def watched(*given):\n"
         "    before.update(sys.modules)\n"

@@ -7,7 +7,7 @@ import re
 import pytest
 
 import theory
-from theory.statements import Status
+from theory.trusted.statements import Status
 
 PAGES = ["README.md", "docs/sharp-theory.md", "docs/catalogue.md", "docs/hessians.md"]
 LIBRARY = theory.load()

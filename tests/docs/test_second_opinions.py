@@ -7,9 +7,9 @@ import sys
 import pytest
 
 import theory
-from theory.export.coq_theorem import document
-from theory.obligations import problem
-from theory.problems import Origin
+from theory.opinions.coq_theorem import document
+from theory.opinions.goals import Origin
+from theory.opinions.obligations import problem
 
 
 @pytest.fixture(scope="module")

@@ -160,7 +160,7 @@ def no_formula_is_left_as_latex(folder, pages):
 def computed_tables_are_in_place(folder, pages):
     for path in folder.rglob("*.html"):
         assert "<!-- computed:" not in path.read_text(encoding="utf-8")
-    assert "theory/kernel.py" in (folder / "trust.html").read_text(encoding="utf-8")
+    assert "theory/trusted/kernel.py" in (folder / "trust.html").read_text(encoding="utf-8")
     comparison = (folder / "comparison.html").read_text(encoding="utf-8")
     for path in (ROOT / "benchmarks" / "results").glob("*.json"):
         assert path.stem in comparison

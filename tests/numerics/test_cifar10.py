@@ -8,8 +8,8 @@ import pytest
 import torch
 from oracles import cifar as oracle
 
+from numerics.data.mnist import cifar10
 from numerics.errors import DataAbsent
-from numerics.problems import cifar10
 
 CONTENT = oracle.batches()
 

@@ -7,14 +7,14 @@ import pytest
 import torch
 from scipy import stats
 
-from numerics.data import load_mnist, noisy_labels, standardise
-from numerics.fitting import fit_ensemble, mistakes
+from numerics.data.mnist import load_mnist, noisy_labels, standardise
 from numerics.hessians import CROSS_ENTROPY
-from numerics.problems.scaled_mnist import ScaledMnist
-from numerics.problems.teacher_student import TeacherStudent
+from numerics.networks.scaled_mnist import ScaledMnist
+from numerics.networks.teacher_student import TeacherStudent
 from numerics.statistics import mean_interval
-from numerics.training import Member
-from theory.algorithms import NORMALIZED_SAM, SAM, SGD
+from numerics.training.epochs import fit_ensemble, mistakes
+from numerics.training.to_loss import Member
+from theory.trusted.algorithms import NORMALIZED_SAM, SAM, SGD
 
 TINY = ScaledMnist(
     samples=60, validation=30, test=50, epochs=3, radii=(0.05, 0.2), batch_size=20, scale=0.02

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from numerics.constants import Constants, compact_svd
+from numerics.problems.constants import Constants, compact_svd
 
 
 def test_conventions():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from numerics import data
+from numerics.data.mnist import mnist as data
 
 FOLDER = Path(data.__file__).parents[1] / "data" / "mnist"
 

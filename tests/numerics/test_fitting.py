@@ -9,11 +9,11 @@ import torch
 from oracles.training import optimizer_of, train_epochs
 from torch import nn
 
-from numerics.fitting import Data, StepSchedule, fit_ensemble, mistakes
 from numerics.hessians import CROSS_ENTROPY, SQUARE_LOSS
-from numerics.problems.networks import mlp
-from numerics.training import Member
-from theory.algorithms import NORMALIZED_SAM, SAM, SGD, SamSpec
+from numerics.networks.perceptrons import mlp
+from numerics.training.epochs import Data, StepSchedule, fit_ensemble, mistakes
+from numerics.training.to_loss import Member
+from theory.trusted.algorithms import NORMALIZED_SAM, SAM, SGD, SamSpec
 
 BUILD = partial(mlp, (4, 6, 3), "relu")
 EPOCHS = 8

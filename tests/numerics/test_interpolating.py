@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from numerics.hessians import moments, per_sample
-from numerics.problems.interpolating import interpolating_minimum
-from numerics.problems.networks import NetworkProblem
-from numerics.training import Member, train_ensemble
+from numerics.networks.interpolating import interpolating_minimum
+from numerics.networks.perceptrons import NetworkProblem
+from numerics.training.to_loss import Member, train_ensemble
 from theory import SGD
 
 

@@ -4,14 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from numerics.ensembles import Stack
-from numerics.fitting import Data, fit_ensemble
 from numerics.hessians import SQUARE_LOSS
-from numerics.linearised import Linearised
-from numerics.problems.networks import mlp
-from numerics.problems.scaled_mnist import ScaledMnist
-from numerics.training import Member
-from theory.algorithms import NORMALIZED_SAM, SAM, SGD
+from numerics.networks.perceptrons import mlp
+from numerics.networks.scaled_mnist import ScaledMnist
+from numerics.training.ensembles import Stack
+from numerics.training.epochs import Data, fit_ensemble
+from numerics.training.linearised import Linearised
+from numerics.training.to_loss import Member
+from theory.trusted.algorithms import NORMALIZED_SAM, SAM, SGD
 
 WIDTHS = (4, 6, 3)
 X, Y = (torch.randn(12, k, generator=torch.Generator().manual_seed(k)).double() for k in (4, 3))

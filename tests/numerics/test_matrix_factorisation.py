@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from numerics.problems.matrix_factorisation import MatrixFactorisation
-from numerics.training import Member, train_ensemble
+from numerics.networks.matrix_factorisation import MatrixFactorisation
+from numerics.training.to_loss import Member, train_ensemble
 from theory import GD
 
 PROBLEM = MatrixFactorisation(width=4, rows=6, columns=5, rank=2)

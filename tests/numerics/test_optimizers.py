@@ -7,7 +7,7 @@ import mpmath
 import pytest
 import torch
 
-from numerics.optimizers import SAM as Optimizer
+from numerics.training.optimizers import SAM as Optimizer
 from theory import GD, NORMALIZED_SAM, SAM, SGD
 
 FRESH = replace(SAM, name="fresh SAM", fresh_batch=True)

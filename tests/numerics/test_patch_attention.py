@@ -9,12 +9,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from numerics.ensembles import Member, generator
-from numerics.fitting import Data, fit_ensemble
 from numerics.hessians import CROSS_ENTROPY
-from numerics.optimizers import SAM as Optimizer
-from numerics.problems.patch_attention import AttentionMnist, PatchAttention, attention
-from theory.algorithms import NORMALIZED_SAM, SAM, SGD
+from numerics.networks.patch_attention import AttentionMnist, PatchAttention, attention
+from numerics.training.ensembles import Member, generator
+from numerics.training.epochs import Data, fit_ensemble
+from numerics.training.optimizers import SAM as Optimizer
+from theory.trusted.algorithms import NORMALIZED_SAM, SAM, SGD
 
 BUILD = partial(PatchAttention, 6, 14)
 

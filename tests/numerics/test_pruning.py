@@ -13,14 +13,14 @@ from scipy import stats
 from torch import nn
 from torch.nn import functional
 
-from numerics.ensembles import Member, Stack, generator
-from numerics.fitting import Data, fit_ensemble
 from numerics.hessians import CROSS_ENTROPY
-from numerics.problems.networks import mlp
-from numerics.problems.scaled_mnist import ScaledMnist
-from numerics.problems.sparse_mnist import SparseMnist
-from numerics.pruning import apply_mask, kept_by_layer, random_mask, snip_mask, snip_scores
-from theory.algorithms import NORMALIZED_SAM, SAM, SGD
+from numerics.networks.perceptrons import mlp
+from numerics.networks.scaled_mnist import ScaledMnist
+from numerics.networks.sparse_mnist import SparseMnist
+from numerics.training.ensembles import Member, Stack, generator
+from numerics.training.epochs import Data, fit_ensemble
+from numerics.training.pruning import apply_mask, kept_by_layer, random_mask, snip_mask, snip_scores
+from theory.trusted.algorithms import NORMALIZED_SAM, SAM, SGD
 
 BUILD = partial(mlp, (4, 6, 3), "relu")
 WEIGHTS, BIASES = 4 * 6 + 6 * 3, 6 + 3

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from numerics.problems.regression_1d import Regression1d
+from numerics.networks.regression_1d import Regression1d
 
 PROBLEM = Regression1d(neurons=8, steps=60)
 

@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from numerics.batch_norm import fit_module, frozen_statistics, mean_score, sam_closure
-from numerics.ensembles import Member, generator
-from numerics.fitting import Data, StepSchedule, mistakes
 from numerics.hessians import CROSS_ENTROPY
-from numerics.optimizers import SAM as Optimizer
-from numerics.problems.resnet import ResNet18
-from theory.algorithms import NORMALIZED_SAM, SAM, SGD, SamSpec
+from numerics.networks.resnet import ResNet18
+from numerics.training.batch_norm import fit_module, frozen_statistics, mean_score, sam_closure
+from numerics.training.ensembles import Member, generator
+from numerics.training.epochs import Data, StepSchedule, mistakes
+from numerics.training.optimizers import SAM as Optimizer
+from theory.trusted.algorithms import NORMALIZED_SAM, SAM, SGD, SamSpec
 
 
 def images(n, seed=0):

@@ -13,7 +13,7 @@ from oracles.second_device import NAME, WrongDevice, second_device
 from torch import nn
 
 import theory
-from numerics.cases import STABILITY, LeastSquaresCase, MnistMlpCase
+from numerics.confrontations.cases import STABILITY, LeastSquaresCase, MnistMlpCase
 from numerics.hessians import (
     CROSS_ENTROPY,
     SQUARE_LOSS,
@@ -27,14 +27,14 @@ from numerics.hessians import (
     spectral_density,
     trace,
 )
+from numerics.networks.patch_attention import AttentionMnist
+from numerics.networks.perceptrons import MnistMlp, mlp
+from numerics.networks.scaled_mnist import ScaledMnist
+from numerics.networks.sparse_mnist import SparseMnist
+from numerics.networks.teacher_student import TeacherStudent
 from numerics.problems import LeastSquares
-from numerics.problems.networks import MnistMlp, mlp
-from numerics.problems.patch_attention import AttentionMnist
-from numerics.problems.scaled_mnist import ScaledMnist
-from numerics.problems.sparse_mnist import SparseMnist
-from numerics.problems.teacher_student import TeacherStudent
 from numerics.stability import stability_threshold
-from theory.algorithms import SAM
+from theory.trusted.algorithms import SAM
 
 FRESH = dataclasses.replace(SAM, fresh_batch=True)
 

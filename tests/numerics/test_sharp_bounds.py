@@ -5,11 +5,11 @@ from fractions import Fraction
 import pytest
 
 import theory
-from numerics.cases import LeastSquaresCase
+from numerics.confrontations.cases import LeastSquaresCase
 from numerics.confrontations.two_points import law, solved
+from numerics.confrontations.verdicts import Outcome
 from numerics.problems import LeastSquares
-from numerics.verdicts import Outcome
-from theory.expressions.terms import Const, substitute
+from theory.trusted.terms import Const, substitute
 
 #: A bound divided by this is below the moments of six Gaussian rows, or of the attaining law.
 MARKS = {

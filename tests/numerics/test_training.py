@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from numerics.hessians import CROSS_ENTROPY, SQUARE_LOSS
-from numerics.problems.networks import MnistMlp, mlp
-from numerics.training import Member, train_ensemble
-from theory.algorithms import GD, NORMALIZED_SAM, SAM, SGD, SamSpec
+from numerics.networks.perceptrons import MnistMlp, mlp
+from numerics.training.to_loss import Member, train_ensemble
+from theory.trusted.algorithms import GD, NORMALIZED_SAM, SAM, SGD, SamSpec
 
 FULL_SAM = SamSpec("full-batch SAM", stochastic=False)
 FULL_NORMALIZED = SamSpec("full normalised SAM", stochastic=False, normalized=True)

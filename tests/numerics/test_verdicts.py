@@ -8,14 +8,14 @@ import pytest
 import torch
 
 import theory
-from numerics.cases import CASES, LeastSquaresCase
 from numerics.confrontations import rates, stability
+from numerics.confrontations.cases import CASES, LeastSquaresCase
 from numerics.confrontations.stability import Evaluator, Site
+from numerics.confrontations.verdicts import Outcome, Point, judge
 from numerics.hessians import SampleHessians
 from numerics.problems import LeastSquares
 from numerics.statistics import paired_ratio
-from numerics.verdicts import Outcome, Point, judge
-from theory.expressions.terms import substitute
+from theory.trusted.terms import substitute
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,7 @@ def test_worst_growth_is_the_enumerated_one():
 
 def test_the_evaluator_reads_words_in_the_right_order():
     """E<u, H_b H H_b u> and <Hu, H_b ...>: against dense matrices."""
-    from theory.expressions.terms import Inner, Mean, Named, Operator
+    from theory.trusted.terms import Inner, Mean, Named, Operator
 
     generator = torch.Generator().manual_seed(4)
     roots = torch.randn(3, 4, 4, generator=generator, dtype=torch.float64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from numerics.hessians import CROSS_ENTROPY, SQUARE_LOSS, SampleHessians, per_sample
-from numerics.problems.networks import mlp
+from numerics.networks.perceptrons import mlp
 
 
 def perceptron():

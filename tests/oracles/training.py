@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from numerics.ensembles import generator
-from numerics.optimizers import SAM as Optimizer
+from numerics.training.ensembles import generator
+from numerics.training.optimizers import SAM as Optimizer
 
 
 def optimizer_of(model, member):

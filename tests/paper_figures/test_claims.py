@@ -12,7 +12,7 @@ from paper_figures.__main__ import main
 from paper_figures.abstract import CLAIMS, Claim
 from paper_figures.canonical import sha256
 from paper_figures.claims import Finding, Verdict, document, find, page
-from paper_figures.figures._comparisons import TUNED
+from paper_figures.families.comparisons import TUNED
 from paper_figures.recipes import discover, load
 from paper_figures.tables import from_csv, from_one_field, in_one_field, to_csv
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from oracles.comparisons import BEST, LAST, VALIDATION, interval, numbers, records
 
-from paper_figures.figures import _comparisons as shared
+from paper_figures.families import comparisons as shared
 from paper_figures.figures import best_radius, label_noise, mnist_generalisation, teacher_student
 from paper_figures.recipes import PRESETS
 from paper_figures.tables import from_one_field
@@ -77,7 +77,7 @@ def test_figures_share_their_runs(preset, monkeypatch):
 
 
 def mnist_data():
-    from numerics.fitting import Data
+    from numerics.training.epochs import Data
 
     return Data((), (), ())
 

@@ -8,7 +8,7 @@ import theory
 from paper_figures.figures import counterexample_dynamics as figure
 from paper_figures.recipes import PRESETS
 from paper_figures.runs import Record, Run
-from theory.statements import Status
+from theory.trusted.statements import Status
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 import theory
 from paper_figures.figures.counterexample_ratios import RECIPE
 from paper_figures.runs import Record
-from theory.export.to_json import decode
+from theory.wire import decode
 
 
 @pytest.fixture(scope="module")

@@ -137,7 +137,7 @@ QUANTITIES = {"a": "sharpness", "s_2": "s2", "s_3": "s3", "s_4": "s4"}
 
 @pytest.mark.slow
 def test_minima_moments_agree_with_the_library(rows):
-    from numerics.problems.networks import MnistMlp
+    from numerics.networks.perceptrons import MnistMlp
 
     setting = MnistMlp(samples=10, hidden=16, batch_size=4, target_loss=0.03, seeds=(1,))
     table = [row for row in rows("minima_moments") if row["seed"] == 1]

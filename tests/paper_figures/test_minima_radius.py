@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 from oracles.comparisons import interval, numbers
 
-from numerics.problems.networks import MnistMlp
+from numerics.networks.perceptrons import MnistMlp
 from paper_figures.figures import minima_radius
 from paper_figures.runs import Record, Run
 from paper_figures.tables import from_csv, to_csv

@@ -13,7 +13,7 @@ from paper_figures.tables import from_csv, to_csv
 
 SOURCE = '''
 """A module."""
-from theory.algorithms import SAM
+from theory.trusted.algorithms import SAM
 
 FACTOR = 2
 UNUSED = 1

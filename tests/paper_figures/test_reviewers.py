@@ -5,9 +5,9 @@ import pytest
 from matplotlib.figure import Figure
 from oracles.comparisons import BEST, LAST, interval, numbers, records
 
-from numerics.fitting import Data
 from numerics.problems.least_squares import LeastSquares
 from numerics.stability.normalisation import both_sams, edge_radius
+from numerics.training.epochs import Data
 from paper_figures.figures import (
     linearised,
     minima_moments,

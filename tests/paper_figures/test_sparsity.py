@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from numerics.fitting import Data
-from numerics.problems.patch_attention import AttentionMnist
-from numerics.problems.scaled_mnist import ScaledMnist
+from numerics.networks.patch_attention import AttentionMnist
+from numerics.networks.scaled_mnist import ScaledMnist
+from numerics.training.epochs import Data
 from paper_figures import style
 from paper_figures.figures import failures, mnist_generalisation, sparsity
 from paper_figures.runs import Record, Run

@@ -2,7 +2,7 @@ import pytest
 
 import theory
 from numerics.commands import as_json
-from numerics.verdicts import Point, inconclusive, judge
+from numerics.confrontations.verdicts import Point, inconclusive, judge
 
 #: One of each sort: proved, refuted, an induction, a family with figures, an exact counterexample.
 SOME = (
@@ -48,7 +48,7 @@ def report(document, explorer, root):
     from paper_figures.report.figures import related
     from paper_figures.report.measured import read
     from paper_figures.report.page import render
-    from theory.checkers import examine
+    from theory.opinions import examine
 
     library = theory.load()
     verdicts = [examine(theory.get(name)) for name in SOME]

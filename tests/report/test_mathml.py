@@ -12,10 +12,10 @@ import theory
 from paper_figures.report.mathml import formula, symbol, value
 from theory.evaluate import is_numeric, parameters
 from theory.evaluate import value as evaluated
-from theory.expressions import terms as T
-from theory.expressions.printing import to_latex, to_text
-from theory.notation import SYMBOLS
-from theory.notation import symbol as written
+from theory.text.printing import to_latex, to_text
+from theory.trusted import terms as T
+from theory.trusted.notation import SYMBOLS
+from theory.trusted.notation import symbol as written
 
 THEOREMS = list(theory.load().values())
 #: LaTeX command -> the character that has to appear as often.

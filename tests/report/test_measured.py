@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from numerics.verdicts import Outcome, judge
+from numerics.confrontations.verdicts import Outcome, judge
 from paper_figures.report import measured as m
 
 KNOWN = ("sam-pl-linear", "sam-edge", "sam-stability-s2-sharp")

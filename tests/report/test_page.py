@@ -10,16 +10,16 @@ import pytest
 from oracles.html_page import Page, section
 
 import theory
-from numerics.verdicts import Point, judge
+from numerics.confrontations.verdicts import Point, judge
 from paper_figures.report.markup import Markup, prose, tag
 from paper_figures.report.measured import Measured, read
 from paper_figures.report.page import render
-from theory.certificates import Fact
-from theory.checkers import Opinion, Verdict, examine
-from theory.export.coq_theorem import document as coq
-from theory.export.to_json import decode
-from theory.expressions.printing import to_text
-from theory.statements import Condition, Report, Status
+from theory.opinions import Opinion, Verdict, examine
+from theory.opinions.coq_theorem import document as coq
+from theory.text.printing import to_text
+from theory.trusted.certificates import Fact
+from theory.trusted.statements import Condition, Report, Status
+from theory.wire import decode
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,9 @@ import pytest
 
 import theory
 from theory import search
-from theory.assumptions import (
+from theory.library import _pl as pl
+from theory.library import sgd_pl_linear
+from theory.proving.assumptions import (
     ZERO,
     minimiser,
     polyak_lojasiewicz,
@@ -17,13 +19,9 @@ from theory.assumptions import (
     smooth_strongly_convex,
     strongly_convex,
 )
-from theory.export.to_json import decode, encode
-from theory.expressions.terms import Const, Gradient, Inner, Mean, Named, Param, Value, norm2
-from theory.library import _pl as pl
-from theory.library import sgd_pl_linear
-from theory.notation import H_b, L, beta, f, f_b, mu, radius, step_size, x
 from theory.search import NotFound, SearchStatus
-from theory.statements import (
+from theory.trusted.notation import H_b, L, beta, f, f_b, mu, radius, step_size, x
+from theory.trusted.statements import (
     Attribution,
     Condition,
     Kind,
@@ -31,6 +29,8 @@ from theory.statements import (
     Status,
     Theorem,
 )
+from theory.trusted.terms import Const, Gradient, Inner, Mean, Named, Param, Value, norm2
+from theory.wire import decode, encode
 
 eta, a, b, c = step_size, Param("a"), Param("b"), Param("c")
 y, x_star, p, q = Named("y"), Named("x_star"), Named("p"), Named("q")

@@ -5,12 +5,10 @@ import json
 import pytest
 
 import theory
-from theory import witnesses
-from theory.algorithms import GD
-from theory.assumptions import ZERO
-from theory.export.to_json import encode
-from theory.expressions.terms import Function, Named, Operator, Param
-from theory.statements import (
+from theory.proving import witnesses
+from theory.proving.assumptions import ZERO
+from theory.trusted.algorithms import GD
+from theory.trusted.statements import (
     Attribution,
     Condition,
     Dynamics,
@@ -20,6 +18,8 @@ from theory.statements import (
     Status,
     Theorem,
 )
+from theory.trusted.terms import Function, Named, Operator, Param
+from theory.wire import encode
 
 p, q = Param("p"), Param("q")
 x, y, u = Named("x"), Named("y"), Named("u")
@@ -93,7 +93,7 @@ def file_with(folder, *theorems):
     """A user's file that holds these theorems."""
     path = folder / "mine.py"
     path.write_text(
-        "import json\nfrom theory.export.to_json import decode\n"
+        "import json\nfrom theory.wire import decode\n"
         f"THEOREMS = decode(json.loads({json.dumps(encode(theorems))!r}))\n"
     )
     return str(path)

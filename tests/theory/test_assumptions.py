@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from theory.assumptions import (
+from theory.proving.assumptions import (
     ZERO,
     convex,
     minimiser,
@@ -12,9 +12,9 @@ from theory.assumptions import (
     smooth_strongly_convex,
     strongly_convex,
 )
-from theory.expressions.terms import Named
-from theory.models import Model, rational
-from theory.notation import L, f, mu
+from theory.proving.models import Model, rational
+from theory.trusted.notation import L, f, mu
+from theory.trusted.terms import Named
 
 CLASSES = {
     "convex": (convex("c", f), 0, None),

@@ -9,15 +9,15 @@ import pytest
 from small import PROVED
 
 import theory
-from numerics.cases import LeastSquaresCase
+from numerics.confrontations.cases import LeastSquaresCase
 from numerics.confrontations.catalogue import CATALOGUE, NOISY_RATES
+from numerics.confrontations.verdicts import Outcome
 from numerics.problems import LeastSquares
-from numerics.verdicts import Outcome
-from theory.algorithms import SamSpec
 from theory.evaluate import evaluate
-from theory.export import to_catalogue
-from theory.expressions.terms import substitute
-from theory.statements import Attribution, Status
+from theory.text import catalogue as to_catalogue
+from theory.trusted.algorithms import SamSpec
+from theory.trusted.statements import Attribution, Status
+from theory.trusted.terms import substitute
 
 #: One entry at least for every source that the catalogue promises.
 SOURCES = {
@@ -75,7 +75,7 @@ def moved(point, hessian, step_size, radius):
 def test_the_page_is_the_library(root):
     page = (root / "docs" / "catalogue.md").read_text(encoding="utf-8")
     fresh = to_catalogue.updated(page, theory.load().values())
-    assert page == fresh, "run: python -m theory.export.to_catalogue docs/catalogue.md"
+    assert page == fresh, "run: python -m theory.text.catalogue docs/catalogue.md"
 
 
 def test_the_page_is_rewritten_by_its_command(tmp_path, capsys, monkeypatch):

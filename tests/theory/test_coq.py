@@ -14,11 +14,16 @@ from small import P_POSITIVE, PROVED, Q_NONNEGATIVE, f, p, q, small, x, y
 
 import theory
 from theory.__main__ import main
-from theory.algorithms import GD
-from theory.assumptions import ZERO
-from theory.building import add, minus, number, times
-from theory.certificates import ZERO as NOTHING
-from theory.certificates import (
+from theory.opinions import coq_checker, examine
+from theory.opinions.coq import comment, words
+from theory.opinions.coq_checker import AXIOMS_OF_THE_REALS, assumptions, opinion
+from theory.opinions.coq_theorem import document
+from theory.opinions.obligations import problem
+from theory.proving.assumptions import ZERO
+from theory.proving.building import add, minus, number, times
+from theory.trusted.algorithms import GD
+from theory.trusted.certificates import ZERO as NOTHING
+from theory.trusted.certificates import (
     AlongOf,
     Fact,
     Induction,
@@ -31,14 +36,9 @@ from theory.certificates import (
     Tower,
     ZeroOrPositive,
 )
-from theory.checkers import coq_checker, examine
-from theory.checkers.coq_checker import AXIOMS_OF_THE_REALS, assumptions, opinion
-from theory.export.coq_theorem import document
-from theory.export.to_coq import comment, words
-from theory.expressions.terms import Along, Inner, Param, Time, norm2
-from theory.notation import x_0
-from theory.obligations import problem
-from theory.statements import Assumption, Condition, Dynamics, Lemma, Rule, Status
+from theory.trusted.notation import x_0
+from theory.trusted.statements import Assumption, Condition, Dynamics, Lemma, Rule, Status
+from theory.trusted.terms import Along, Inner, Param, Time, norm2
 
 every_theorem = pytest.mark.parametrize("theorem", PROVED, ids=lambda t: t.id)
 needs_coq = pytest.mark.skipif(shutil.which("coqc") is None, reason="coqc is absent")

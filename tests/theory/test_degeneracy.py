@@ -8,16 +8,18 @@ import pytest
 from rich.console import Console
 from small import P_POSITIVE, PROVED, H, H_b, f, f_b, make, p, proved, u, x, y
 
-from theory import witnesses
 from theory.__main__ import as_json, table
-from theory.algorithms import SAM, SGD
-from theory.assumptions import ZERO, convex, interpolation, minimiser, positive_semidefinite
-from theory.certificates import Instance, Square
-from theory.checkers import examine
-from theory.degeneracy import degenerate, remarks
-from theory.export.to_latex import article
-from theory.export.to_text import explanation
-from theory.expressions.terms import (
+from theory.opinions import examine
+from theory.proving import witnesses
+from theory.proving.assumptions import ZERO, convex, interpolation, minimiser, positive_semidefinite
+from theory.proving.degeneracy import degenerate, remarks
+from theory.proving.witnesses import quadratic, witness
+from theory.text.latex import article
+from theory.text.plain import explanation
+from theory.trusted.algorithms import SAM, SGD
+from theory.trusted.certificates import Instance, Square
+from theory.trusted.statements import Assumption, Condition, Dynamics, Rule, Status
+from theory.trusted.terms import (
     Function,
     Gradient,
     Inner,
@@ -28,8 +30,6 @@ from theory.expressions.terms import (
     Value,
     norm2,
 )
-from theory.statements import Assumption, Condition, Dynamics, Rule, Status
-from theory.witnesses import quadratic, witness
 
 J = Operator("J")
 g_b, v, x_0 = Function("g", sampled=True), Named("v"), Named("x_0")

@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from theory.instances import read
 from theory.registry import BadTheoremFile, load_file
 from theory.search import SearchStatus, prove
-from theory.statements import Status
+from theory.trusted.instances import read
+from theory.trusted.statements import Status
 
 EXAMPLES = {
     "gradient_descent.py": ["gradient-descent"],

@@ -6,19 +6,19 @@ import pytest
 from small import make, u, x, y
 
 import theory
-from theory import witnesses
-from theory.building import add, minus
-from theory.certificates import ZERO as NOTHING
-from theory.certificates import Instance, Multiple, Norm
-from theory.checkers import examine
-from theory.export.coq_theorem import document
-from theory.export.to_json import decode, encode
-from theory.export.to_latex import article
-from theory.export.to_text import explanation
-from theory.expressions.terms import Inner, Mean, Operator, norm2
-from theory.notation import step_size
+from theory.opinions import examine
+from theory.opinions.coq_theorem import document
+from theory.proving import witnesses
+from theory.proving.building import add, minus
 from theory.search.refutation import refute
-from theory.statements import Assumption, Rule
+from theory.text.latex import article
+from theory.text.plain import explanation
+from theory.trusted.certificates import ZERO as NOTHING
+from theory.trusted.certificates import Instance, Multiple, Norm
+from theory.trusted.notation import step_size
+from theory.trusted.statements import Assumption, Rule
+from theory.trusted.terms import Inner, Mean, Operator, norm2
+from theory.wire import decode, encode
 
 J, J_b = Operator("J"), Operator("J", sampled=True)
 SKEW = Assumption("skew", "", "", (Rule("at", (u, y), Inner(u, J(y)).equals(-Inner(y, J(u)))),))

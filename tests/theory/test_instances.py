@@ -8,7 +8,22 @@ import pytest
 from small import PROVED, H, H_b, f, f_b
 from test_lowering import PARAMETERS, random_model, random_scalar, random_vector
 
-from theory.expressions.terms import (
+from theory.proving.models import of_witness, rational
+from theory.proving.witnesses import algebraic, of_model, positive_root, quadratic, witness
+from theory.soundness.refuting import pool
+from theory.trusted.instances import (
+    constant,
+    is_nonnegative,
+    is_positive_semidefinite,
+    product,
+    read,
+    total,
+    unmet,
+    variable,
+)
+from theory.trusted.reals import Real, value
+from theory.trusted.statements import Assumption, Rule
+from theory.trusted.terms import (
     Gradient,
     IllFormed,
     Inner,
@@ -20,21 +35,6 @@ from theory.expressions.terms import (
     norm2,
     substitute,
 )
-from theory.instances import (
-    constant,
-    is_nonnegative,
-    is_positive_semidefinite,
-    product,
-    read,
-    total,
-    unmet,
-    variable,
-)
-from theory.models import of_witness, rational
-from theory.reals import Real, value
-from theory.soundness.refuting import pool
-from theory.statements import Assumption, Rule
-from theory.witnesses import algebraic, of_model, positive_root, quadratic, witness
 
 u, X, Y = Named("u"), Named("x"), Named("y")
 J, J_b = Operator("J"), Operator("J", sampled=True)

@@ -7,11 +7,11 @@ import pytest
 from small import P_POSITIVE, Q_NONNEGATIVE, H, H_b, f, f_b, make, p, proved, q, refused, u, x, y
 
 import theory
-from theory.algorithms import GD, NORMALIZED_SAM, SAM, SamSpec
-from theory.assumptions import ZERO, positive_semidefinite
-from theory.building import add, geometric_decay, number, times
-from theory.certificates import ZERO as NOTHING
-from theory.certificates import (
+from theory.proving.assumptions import ZERO, positive_semidefinite
+from theory.proving.building import add, geometric_decay, number, times
+from theory.trusted.algorithms import GD, NORMALIZED_SAM, SAM, SamSpec
+from theory.trusted.certificates import ZERO as NOTHING
+from theory.trusted.certificates import (
     AlongOf,
     Fact,
     Induction,
@@ -27,7 +27,14 @@ from theory.certificates import (
     Tower,
     ZeroOrPositive,
 )
-from theory.expressions.terms import (
+from theory.trusted.statements import (
+    Assumption,
+    Condition,
+    Dynamics,
+    Lemma,
+    Rule,
+)
+from theory.trusted.terms import (
     Along,
     Const,
     Gradient,
@@ -40,13 +47,6 @@ from theory.expressions.terms import (
     Value,
     norm2,
     scalar,
-)
-from theory.statements import (
-    Assumption,
-    Condition,
-    Dynamics,
-    Lemma,
-    Rule,
 )
 
 

@@ -11,13 +11,13 @@ from small import PROVED
 
 import theory
 from theory import evaluate as ev
-from theory.export.to_json import decode, encode
-from theory.export.to_latex import article
-from theory.export.to_text import explanation
-from theory.expressions.printing import to_latex, to_text
-from theory.expressions.terms import Const, Param, Power, Product, Quotient, Sum, nodes
 from theory.library import sam_pl_linear, sgd_pl_linear
-from theory.statements import Condition, Status
+from theory.text.latex import article
+from theory.text.plain import explanation
+from theory.text.printing import to_latex, to_text
+from theory.trusted.statements import Condition, Status
+from theory.trusted.terms import Const, Param, Power, Product, Quotient, Sum, nodes
+from theory.wire import decode, encode
 
 LIBRARY = tuple(theory.load().values())
 every_theorem = pytest.mark.parametrize("theorem", LIBRARY, ids=lambda t: t.id)

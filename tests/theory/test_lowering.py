@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from oracles import lowered
 
-from theory.expressions.lowering import combine, lower
-from theory.expressions.terms import (
+from theory.proving.models import Model, rational
+from theory.trusted.lowering import combine, lower
+from theory.trusted.terms import (
     Const,
     Function,
     Gradient,
@@ -19,7 +20,6 @@ from theory.expressions.terms import (
     Value,
     norm2,
 )
-from theory.models import Model, rational
 
 PARAMETERS = [Param("step_size"), Param("radius"), Param("p")]
 VECTORS = [Named("x"), Named("y")]

@@ -8,10 +8,10 @@ import pytest
 from small import PROVED, every
 
 import theory
-from theory.expressions.terms import Const, Relation
 from theory.soundness import mutants, refuting, report
 from theory.soundness.steps import accepts, places_of
-from theory.statements import Status
+from theory.trusted.statements import Status
+from theory.trusted.terms import Const, Relation
 
 all_mutants = functools.cache(lambda name: tuple(mutants.of_theorem(theory.get(name))))
 every_theorem = every(PROVED)

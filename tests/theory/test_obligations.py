@@ -8,26 +8,7 @@ from fractions import Fraction
 import pytest
 from small import P_POSITIVE, PROVED, Q_NONNEGATIVE, f_b, p, q, small, x
 
-from theory.assumptions import ZERO
-from theory.building import add, number, times
-from theory.certificates import ZERO as NOTHING
-from theory.certificates import (
-    Fact,
-    Induction,
-    Invert,
-    MeanOf,
-    Multiple,
-    Norm,
-    Number,
-    PowerOf,
-    Square,
-    ZeroOrPositive,
-)
-from theory.expressions.polynomials import Frac, Poly
-from theory.expressions.terms import Gradient, Mean, Named, Time, norm2, scalar
-from theory.kernel import Sign
-from theory.obligations import Unstated, problem
-from theory.problems import (
+from theory.opinions.goals import (
     Divisor,
     Origin,
     ProductOf,
@@ -40,9 +21,28 @@ from theory.problems import (
     parts,
     refutes,
 )
-from theory.problems import Induction as InTime
-from theory.ratios import Ratio, factors, quotient, ratio, reduced
-from theory.statements import Lemma
+from theory.opinions.goals import Induction as InTime
+from theory.opinions.obligations import Unstated, problem
+from theory.opinions.ratios import Ratio, factors, quotient, ratio, reduced
+from theory.proving.assumptions import ZERO
+from theory.proving.building import add, number, times
+from theory.trusted.certificates import ZERO as NOTHING
+from theory.trusted.certificates import (
+    Fact,
+    Induction,
+    Invert,
+    MeanOf,
+    Multiple,
+    Norm,
+    Number,
+    PowerOf,
+    Square,
+    ZeroOrPositive,
+)
+from theory.trusted.kernel import Sign
+from theory.trusted.polynomials import Frac, Poly
+from theory.trusted.statements import Lemma
+from theory.trusted.terms import Gradient, Mean, Named, Time, norm2, scalar
 
 every_theorem = pytest.mark.parametrize("theorem", PROVED, ids=lambda t: t.id)
 
@@ -221,7 +221,7 @@ def test_polynomials_divide_exactly_or_not_at_all():
 
 
 def test_the_order_does_not_depend_on_hashing():
-    code = "import theory; from theory.export.coq_theorem import document as d; "
+    code = "import theory; from theory.opinions.coq_theorem import document as d; "
     code += "print(d(theory.get('sam-stability-sharpness')).text)"
     texts = [
         subprocess.run(

@@ -6,13 +6,13 @@ import re
 import pytest
 
 import theory
-from theory.export import to_catalogue
-from theory.export.to_json import decode, encode
-from theory.export.to_latex import article
-from theory.export.to_latex import prose as latex
-from theory.export.to_text import explanation
-from theory.prose import AUTHOR, MARK, UNSEEN, in_words, is_checked, said, sentences, unchecked
-from theory.statements import Sentence
+from theory.text import catalogue as to_catalogue
+from theory.text.latex import article
+from theory.text.latex import prose as latex
+from theory.text.plain import explanation
+from theory.text.prose import AUTHOR, MARK, UNSEEN, in_words, is_checked, said, sentences, unchecked
+from theory.trusted.statements import Sentence
+from theory.wire import decode, encode
 
 LIBRARY = tuple(theory.load().values())
 every_theorem = pytest.mark.parametrize("theorem", LIBRARY, ids=lambda t: t.id)

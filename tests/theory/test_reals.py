@@ -7,10 +7,10 @@ import mpmath
 import pytest
 import sympy as sp
 
-from theory.expressions.terms import IllFormed
-from theory.reals import Real, check, roots, value
-from theory.statements import Algebraic, Root
-from theory.witnesses import algebraic, positive_root
+from theory.proving.witnesses import algebraic, positive_root
+from theory.trusted.reals import Real, check, roots, value
+from theory.trusted.statements import Algebraic, Root
+from theory.trusted.terms import IllFormed
 
 T = sp.Symbol("t")
 ROOTS = {

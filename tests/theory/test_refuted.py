@@ -11,14 +11,14 @@ from small import PROVED, REFUTED
 import theory
 from theory import evaluate as ev
 from theory.__main__ import main
-from theory.checkers import coq_checker, examine, z3_checker
-from theory.export.coq_theorem import document
-from theory.export.to_latex import article
-from theory.export.to_text import explanation
-from theory.ground import statements
-from theory.models import of_witness, refutes
+from theory.opinions import coq_checker, examine, z3_checker
+from theory.opinions.coq_theorem import document
+from theory.opinions.ground import statements
+from theory.proving.models import of_witness, refutes
 from theory.soundness import refutations
-from theory.statements import Status
+from theory.text.latex import article
+from theory.text.plain import explanation
+from theory.trusted.statements import Status
 
 every_refuted = pytest.mark.parametrize("theorem", REFUTED, ids=lambda t: t.id)
 ROUNDING = 1e-12  # of a few dozen float64 operations on numbers of order one

@@ -41,27 +41,27 @@ from search_cases import (
 )
 
 import theory
-from theory import models
-from theory.assumptions import (
+from theory.library import _pl as pl
+from theory.library import sgd_pl_linear
+from theory.proving import models
+from theory.proving.assumptions import (
     ZERO,
     convex,
     polyak_lojasiewicz,
     smooth,
     smooth_convex,
 )
-from theory.building import with_rate
-from theory.certificates import Instance, Square, ZeroOrPositive
-from theory.expressions.terms import Gradient, Inner, Mean, Value, nodes, norm2
-from theory.library import _pl as pl
-from theory.library import sgd_pl_linear
-from theory.notation import L, beta, f, f_b, mu, radius, x, x_0
+from theory.proving.building import with_rate
 from theory.search import SearchStatus
-from theory.statements import (
+from theory.trusted.certificates import Instance, Square, ZeroOrPositive
+from theory.trusted.notation import L, beta, f, f_b, mu, radius, x, x_0
+from theory.trusted.statements import (
     Condition,
     Dynamics,
     Lemma,
     Status,
 )
+from theory.trusted.terms import Gradient, Inner, Mean, Value, nodes, norm2
 
 
 @pytest.mark.parametrize(("hypotheses", "left", "right", "points", "hair"), KNOWN)

@@ -9,9 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import theory
-from theory.assumptions import ZERO
-from theory.expressions.terms import Const, Param, scalar
-from theory.instances import is_positive_semidefinite
+from theory.proving.assumptions import ZERO
 from theory.search import SearchStatus, prove
 from theory.search.fields import Field
 from theory.search.interpolate import fit
@@ -19,7 +17,9 @@ from theory.search.linear import solutions
 from theory.search.rounding import rational
 from theory.search.sampling import points
 from theory.search.sdp import Sdp, SolverStatus, clarabel, matrices, solve
-from theory.statements import Attribution, Condition, Kind, Source, Status, Theorem
+from theory.trusted.instances import is_positive_semidefinite
+from theory.trusted.statements import Attribution, Condition, Kind, Source, Status, Theorem
+from theory.trusted.terms import Const, Param, scalar
 
 p, q, r = Param("p"), Param("q"), Param("r")
 FIELD = Field(("p", "q"))

@@ -22,9 +22,9 @@ from search_cases import (
     statement,
 )
 
-from theory.notation import mu, x
 from theory.search import Answer, SearchStatus, SolverStatus, clarabel
-from theory.statements import (
+from theory.trusted.notation import mu, x
+from theory.trusted.statements import (
     Status,
 )
 

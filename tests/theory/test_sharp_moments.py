@@ -10,8 +10,8 @@ from scipy.optimize import brentq
 
 import theory
 from theory import evaluate as ev
-from theory.expressions.terms import Relation
-from theory.models import Model, rational
+from theory.proving.models import Model, rational
+from theory.trusted.terms import Relation
 
 S3_SMALL, S3_LARGE = "sam-stability-s3-sharp-small", "sam-stability-s3-sharp-large"
 S3_CLOSED, S3_ATTAINED = "sam-stability-s3-closed-form", "sam-stability-s3-attained"

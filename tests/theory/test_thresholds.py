@@ -7,9 +7,9 @@ import pytest
 
 import theory
 from theory.evaluate import evaluate, value
-from theory.expressions.terms import Param, Value, nodes, substitute
-from theory.statements import Status
-from theory.witnesses import witness
+from theory.proving.witnesses import witness
+from theory.trusted.statements import Status
+from theory.trusted.terms import Param, Value, nodes, substitute
 
 FLAT, UPPER = [[[1, 0], [0, 0]]], {"V": [[0, 0], [0, 1]]}
 ROUNDING = 1e-10

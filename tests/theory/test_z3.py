@@ -9,21 +9,21 @@ import pytest
 from small import P_POSITIVE, PROVED, Q_NONNEGATIVE, every, p, q, small, x, y
 
 import theory
-from theory import checkers
+from theory import opinions as checkers
 from theory.__main__ import main, summary
-from theory.assumptions import ZERO
-from theory.building import add, times
-from theory.certificates import Fact, Norm, Square
-from theory.checkers import Opinion, examine, z3_checker
-from theory.checkers.z3_checker import Outcome, answer, opinion
-from theory.expressions.lowering import ParamAtom
-from theory.expressions.polynomials import Poly
-from theory.expressions.terms import Inner, norm2
-from theory.kernel import Sign
-from theory.obligations import Unstated, problem
-from theory.problems import Known, Obligation, Origin, Rational, Use
-from theory.ratios import Ratio
-from theory.statements import Condition, Status
+from theory.opinions import Opinion, examine, z3_checker
+from theory.opinions.goals import Known, Obligation, Origin, Rational, Use
+from theory.opinions.obligations import Unstated, problem
+from theory.opinions.ratios import Ratio
+from theory.opinions.z3_checker import Outcome, answer, opinion
+from theory.proving.assumptions import ZERO
+from theory.proving.building import add, times
+from theory.trusted.certificates import Fact, Norm, Square
+from theory.trusted.kernel import Sign
+from theory.trusted.lowering import ParamAtom
+from theory.trusted.polynomials import Poly
+from theory.trusted.statements import Condition, Status
+from theory.trusted.terms import Inner, norm2
 
 z3 = pytest.importorskip("z3")
 
@@ -319,7 +319,7 @@ def test_the_kernel_needs_neither_z3_nor_coq():
     import sys
 
     code = (
-        "import sys; sys.modules['z3'] = None; from theory.checkers import examine; import theory; "
+        "import sys; sys.modules['z3'] = None; from theory.opinions import examine; import theory; "
     )
     code += "v = examine(theory.get('pl-half-to-bare'), ('z3',)); "
     code += "print(v.status.value, v.opinions['z3'].verdict)"

@@ -13,10 +13,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from theory.assumptions import ZERO
-from theory.building import add, geometric_decay, minus, positive, times
-from theory.certificates import Cone, Fact, Invert, MeanOf, Multiple, Norm, Square, ZeroOrPositive
-from theory.expressions.terms import (
+from theory.library import _pl as pl
+from theory.proving.assumptions import ZERO
+from theory.proving.building import add, geometric_decay, minus, positive, times
+from theory.trusted.certificates import (
+    Cone,
+    Fact,
+    Invert,
+    MeanOf,
+    Multiple,
+    Norm,
+    Square,
+    ZeroOrPositive,
+)
+from theory.trusted.notation import L, cosine, cotangent, f, mu, step_size, width, x_0
+from theory.trusted.statements import Condition, Lemma, Quantity
+from theory.trusted.terms import (
     Along,
     Const,
     Mean,
@@ -26,9 +38,6 @@ from theory.expressions.terms import (
     Vector,
     substitute,
 )
-from theory.library import _pl as pl
-from theory.notation import L, cosine, cotangent, f, mu, step_size, width, x_0
-from theory.statements import Condition, Lemma, Quantity
 
 ONE = Const(Fraction(1))
 MU = Condition("mu > 0", mu > ZERO)

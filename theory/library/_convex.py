@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from theory.assumptions import convex
-from theory.building import add
-from theory.certificates import Cone, Instance
-from theory.expressions.terms import Gradient, Vector
-from theory.notation import beta, f_b
+from theory.proving.assumptions import convex
+from theory.proving.building import add
+from theory.trusted.certificates import Cone, Instance
+from theory.trusted.notation import beta, f_b
+from theory.trusted.terms import Gradient, Vector
 
 CONVEX_SAMPLES = convex("convex samples", f_b)
 

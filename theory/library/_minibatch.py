@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from theory.assumptions import ZERO, u
-from theory.building import positive
-from theory.certificates import Cone
-from theory.expressions.terms import Gradient, Mean, Scalar, Value, norm2
 from theory.library import _pl as pl
-from theory.notation import beta, f, f_b, mu, p
-from theory.prose import said, unchecked
-from theory.statements import Assumption, Condition, Rule
+from theory.proving.assumptions import ZERO, u
+from theory.proving.building import positive
+from theory.text.prose import said, unchecked
+from theory.trusted.certificates import Cone
+from theory.trusted.notation import beta, f, f_b, mu, p
+from theory.trusted.statements import Assumption, Condition, Rule
+from theory.trusted.terms import Gradient, Mean, Scalar, Value, norm2
 
 SHARE = Condition("p >= 0", p >= ZERO)
 SHARE_AT_MOST_1 = Condition("p <= 1", p <= 1)

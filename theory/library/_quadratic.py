@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from theory.algorithms import SamSpec
-from theory.assumptions import ZERO
-from theory.building import NOW, add, minus, positive
-from theory.certificates import AlongOf, Cone, Fact, Induction, Instance, Multiple, Start, Tower
-from theory.expressions.terms import Along, Inner, Named, Param, Scalar, Vector, norm2, substitute
-from theory.notation import H, edge, radius, step_size, x, x_0
-from theory.statements import Assumption, Condition, Dynamics, Lemma, Rule
+from theory.proving.assumptions import ZERO
+from theory.proving.building import NOW, add, minus, positive
+from theory.trusted.algorithms import SamSpec
+from theory.trusted.certificates import (
+    AlongOf,
+    Cone,
+    Fact,
+    Induction,
+    Instance,
+    Multiple,
+    Start,
+    Tower,
+)
+from theory.trusted.notation import H, edge, radius, step_size, x, x_0
+from theory.trusted.statements import Assumption, Condition, Dynamics, Lemma, Rule
+from theory.trusted.terms import Along, Inner, Named, Param, Scalar, Vector, norm2, substitute
 
 FULL_BATCH = SamSpec("full-batch SAM", stochastic=False)
 NORMALIZED = SamSpec("normalised full-batch SAM", stochastic=False, normalized=True, epsilon=0)

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from theory.assumptions import positive_semidefinite
-from theory.building import add, positive, times
-from theory.certificates import Cone, Fact, Instance, MeanOf, Multiple, Norm, Square
-from theory.expressions.terms import Param, Scalar, rebuild
 from theory.library import _sharp_moments as sm
 from theory.library import _stability as st
 from theory.library._sharp_moments import m, one_step
 from theory.library._stability import eta, rho, u
-from theory.notation import H, H_b
-from theory.statements import Condition, Lemma
+from theory.proving.assumptions import positive_semidefinite
+from theory.proving.building import add, positive, times
+from theory.trusted.certificates import Cone, Fact, Instance, MeanOf, Multiple, Norm, Square
+from theory.trusted.notation import H, H_b
+from theory.trusted.statements import Condition, Lemma
+from theory.trusted.terms import Param, Scalar, rebuild
 
 s_3 = Param("s_3")
 H_3 = st.raw(3, u, u)

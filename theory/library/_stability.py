@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from theory.algorithms import SAM
-from theory.assumptions import ZERO, positive_semidefinite
-from theory.expressions.terms import (
+from theory.proving.assumptions import ZERO, positive_semidefinite
+from theory.trusted.algorithms import SAM
+from theory.trusted.notation import H, H_b, radius, step_size, x, x_0
+from theory.trusted.statements import Assumption, Condition, Dynamics, Rule
+from theory.trusted.terms import (
     Inner,
     Mean,
     Named,
@@ -14,8 +16,6 @@ from theory.expressions.terms import (
     norm2,
     substitute,
 )
-from theory.notation import H, H_b, radius, step_size, x, x_0
-from theory.statements import Assumption, Condition, Dynamics, Rule
 
 SAM_PAPER = "Shin, Lee, Andriushchenko, Lee 2023, arXiv 2311.17539"
 

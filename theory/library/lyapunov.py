@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from theory.building import NOW, add, geometric_decay, geometric_growth, number
-from theory.certificates import AlongOf, Fact, Instance
-from theory.expressions.terms import (
-    Along,
-    Inner,
-    Mean,
-    Operator,
-    Param,
-    Scalar,
-    Vector,
-    norm2,
-    substitute,
-)
 from theory.library import _stability as st
 from theory.library._stability import u
-from theory.notation import x, x_0
-from theory.prose import said
-from theory.statements import (
+from theory.proving.building import NOW, add, geometric_decay, geometric_growth, number
+from theory.proving.witnesses import witness
+from theory.text.prose import said
+from theory.trusted.certificates import AlongOf, Fact, Instance
+from theory.trusted.notation import x, x_0
+from theory.trusted.statements import (
     Assumption,
     Attribution,
     Condition,
@@ -30,7 +20,17 @@ from theory.statements import (
     Source,
     Theorem,
 )
-from theory.witnesses import witness
+from theory.trusted.terms import (
+    Along,
+    Inner,
+    Mean,
+    Operator,
+    Param,
+    Scalar,
+    Vector,
+    norm2,
+    substitute,
+)
 
 P = Operator("P", symmetric=True)
 rate = Param("rate")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from theory.assumptions import polyak_lojasiewicz
-from theory.building import number, times
-from theory.certificates import Instance
-from theory.expressions.terms import Gradient, Value, norm2
 from theory.library import _pl as pl
-from theory.notation import alpha, f, mu, x
-from theory.prose import said
-from theory.statements import Attribution, Kind, Lemma, Source, Theorem
-from theory.witnesses import witness
+from theory.proving.assumptions import polyak_lojasiewicz
+from theory.proving.building import number, times
+from theory.proving.witnesses import witness
+from theory.text.prose import said
+from theory.trusted.certificates import Instance
+from theory.trusted.notation import alpha, f, mu, x
+from theory.trusted.statements import Attribution, Kind, Lemma, Source, Theorem
+from theory.trusted.terms import Gradient, Value, norm2
 
 squared = norm2(Gradient(f, x))
 

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from theory.assumptions import ZERO, minimiser, u
-from theory.building import add, geometric_decay, minus, number, positive, times
-from theory.certificates import ZERO as NOTHING
-from theory.certificates import Cone, Fact, Instance, Invert, MeanOf, Multiple, Norm
-from theory.expressions.terms import (
-    Along,
-    Mean,
-    Named,
-    Scalar,
-    Time,
-    Value,
-    Vector,
-    norm2,
-    substitute,
-)
 from theory.library import _angles as angles
 from theory.library import _pl as pl
 from theory.library import sam_pl_linear as published
 from theory.library._convex import CONVEX_SAMPLES, between
-from theory.notation import beta, f, f_b, mu, step_size, stretch, x, x_0
-from theory.prose import said, unchecked
-from theory.statements import (
+from theory.proving.assumptions import ZERO, minimiser, u
+from theory.proving.building import add, geometric_decay, minus, number, positive, times
+from theory.proving.witnesses import witness
+from theory.text.prose import said, unchecked
+from theory.trusted.certificates import ZERO as NOTHING
+from theory.trusted.certificates import Cone, Fact, Instance, Invert, MeanOf, Multiple, Norm
+from theory.trusted.notation import beta, f, f_b, mu, step_size, stretch, x, x_0
+from theory.trusted.statements import (
     Assumption,
     Attribution,
     Condition,
@@ -35,7 +25,17 @@ from theory.statements import (
     Source,
     Theorem,
 )
-from theory.witnesses import witness
+from theory.trusted.terms import (
+    Along,
+    Mean,
+    Named,
+    Scalar,
+    Time,
+    Value,
+    Vector,
+    norm2,
+    substitute,
+)
 
 x_star, w = Named("x_star"), stretch
 after, perturbed, h, q = published.after, published.perturbed, published.h, published.q

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from theory.assumptions import ZERO
-from theory.building import add, times
-from theory.certificates import Fact, Invert, Multiple
-from theory.expressions.terms import Inner, norm2
 from theory.library import _quadratic as qd
 from theory.library._quadratic import a, eta, g, known, rho, v, y
-from theory.notation import H, edge
-from theory.prose import said
-from theory.statements import (
+from theory.proving.assumptions import ZERO
+from theory.proving.building import add, times
+from theory.proving.witnesses import witness
+from theory.text.prose import said
+from theory.trusted.certificates import Fact, Invert, Multiple
+from theory.trusted.notation import H, edge
+from theory.trusted.statements import (
     Attribution,
     Condition,
     Kind,
@@ -19,7 +19,7 @@ from theory.statements import (
     Source,
     Theorem,
 )
-from theory.witnesses import witness
+from theory.trusted.terms import Inner, norm2
 
 AGARWALA = "Agarwala, Dauphin 2023, SAM operates far from home: eigenvalue regularization"
 LONG = "Long, Bartlett 2024, Sharpness-aware minimization and the edge of stability"

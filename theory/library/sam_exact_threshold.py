@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from theory.algorithms import SAM
-from theory.assumptions import ZERO
-from theory.building import NOW, add, geometric_decay, geometric_growth, minus, number, times
-from theory.certificates import ZERO as NOTHING
-from theory.certificates import (
+from theory.library import _stability as st
+from theory.library._stability import eta, rho, u
+from theory.proving.assumptions import ZERO
+from theory.proving.building import (
+    NOW,
+    add,
+    geometric_decay,
+    geometric_growth,
+    minus,
+    number,
+    times,
+)
+from theory.proving.witnesses import witness
+from theory.text.prose import said, unchecked
+from theory.trusted.algorithms import SAM
+from theory.trusted.certificates import ZERO as NOTHING
+from theory.trusted.certificates import (
     AlongOf,
     Fact,
     Instance,
@@ -15,23 +27,8 @@ from theory.certificates import (
     Norm,
     PowerOf,
 )
-from theory.expressions.terms import (
-    Along,
-    Inner,
-    Mean,
-    Operator,
-    Param,
-    Relation,
-    Scalar,
-    Vector,
-    norm2,
-    substitute,
-)
-from theory.library import _stability as st
-from theory.library._stability import eta, rho, u
-from theory.notation import H, H_b, x, x_0
-from theory.prose import said, unchecked
-from theory.statements import (
+from theory.trusted.notation import H, H_b, x, x_0
+from theory.trusted.statements import (
     Assumption,
     Attribution,
     Condition,
@@ -43,7 +40,18 @@ from theory.statements import (
     Source,
     Theorem,
 )
-from theory.witnesses import witness
+from theory.trusted.terms import (
+    Along,
+    Inner,
+    Mean,
+    Operator,
+    Param,
+    Relation,
+    Scalar,
+    Vector,
+    norm2,
+    substitute,
+)
 
 PAPER = "Mulayoff, Michaeli 2024, Exact mean square linear stability analysis for SGD"
 SOURCE = Source(PAPER, "eigenvalue form of the threshold; SAM: here", Attribution.DERIVED)

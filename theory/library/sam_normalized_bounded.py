@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from theory.assumptions import ZERO
-from theory.building import add, times
-from theory.certificates import Fact, Instance, Invert, Multiple, Norm, Square
-from theory.expressions.terms import Param, norm2, scalar
 from theory.library import _quadratic as qd
 from theory.library._quadratic import eta, g, known, rho, u, y
-from theory.notation import H, beta
-from theory.prose import said, unchecked
-from theory.statements import (
+from theory.proving.assumptions import ZERO
+from theory.proving.building import add, times
+from theory.proving.witnesses import witness
+from theory.text.prose import said, unchecked
+from theory.trusted.certificates import Fact, Instance, Invert, Multiple, Norm, Square
+from theory.trusted.notation import H, beta
+from theory.trusted.statements import (
     Assumption,
     Attribution,
     Condition,
@@ -21,7 +21,7 @@ from theory.statements import (
     Source,
     Theorem,
 )
-from theory.witnesses import witness
+from theory.trusted.terms import Param, norm2, scalar
 
 q, ball = Param("q"), Param("squared_radius_of_ball")
 after = qd.normalized_step(y, g)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from theory.assumptions import ZERO, polyak_lojasiewicz
-from theory.building import add, geometric_decay, minus, positive, times
-from theory.certificates import (
+from theory.library import _pl as pl
+from theory.library import sam_pl_linear as published
+from theory.proving.assumptions import ZERO, polyak_lojasiewicz
+from theory.proving.building import add, geometric_decay, minus, positive, times
+from theory.proving.witnesses import witness
+from theory.text.prose import said
+from theory.trusted.certificates import (
     Cone,
     Fact,
     Instance,
@@ -15,19 +19,8 @@ from theory.certificates import (
     Square,
     ZeroOrPositive,
 )
-from theory.expressions.terms import (
-    Along,
-    Mean,
-    Scalar,
-    Time,
-    Value,
-    substitute,
-)
-from theory.library import _pl as pl
-from theory.library import sam_pl_linear as published
-from theory.notation import L, beta, f, mu, radius, root, step_size, x, x_0
-from theory.prose import said
-from theory.statements import (
+from theory.trusted.notation import L, beta, f, mu, radius, root, step_size, x, x_0
+from theory.trusted.statements import (
     Attribution,
     Condition,
     Kind,
@@ -36,7 +29,14 @@ from theory.statements import (
     Source,
     Theorem,
 )
-from theory.witnesses import witness
+from theory.trusted.terms import (
+    Along,
+    Mean,
+    Scalar,
+    Time,
+    Value,
+    substitute,
+)
 
 dynamics, after, h, q = published.dynamics, published.after, published.h, published.q
 e = h - pl.g

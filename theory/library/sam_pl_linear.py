@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from theory.algorithms import SAM
-from theory.assumptions import ZERO, polyak_lojasiewicz
-from theory.building import add, geometric_decay, minus, number, positive, times
-from theory.certificates import ZERO as NOTHING
-from theory.certificates import (
+from theory.library import _pl as pl
+from theory.library import sgd_pl_linear
+from theory.proving.assumptions import ZERO, polyak_lojasiewicz
+from theory.proving.building import add, geometric_decay, minus, number, positive, times
+from theory.proving.witnesses import witness
+from theory.text.prose import said
+from theory.trusted.algorithms import SAM
+from theory.trusted.certificates import ZERO as NOTHING
+from theory.trusted.certificates import (
     Cone,
     Fact,
     Instance,
@@ -19,7 +23,18 @@ from theory.certificates import (
     Square,
     ZeroOrPositive,
 )
-from theory.expressions.terms import (
+from theory.trusted.notation import L, alpha, beta, f, f_b, mu, radius, step_size, x, x_0
+from theory.trusted.statements import (
+    Attribution,
+    Condition,
+    Dynamics,
+    Kind,
+    Lemma,
+    Quantity,
+    Source,
+    Theorem,
+)
+from theory.trusted.terms import (
     Along,
     Gradient,
     Inner,
@@ -31,21 +46,6 @@ from theory.expressions.terms import (
     scalar,
     substitute,
 )
-from theory.library import _pl as pl
-from theory.library import sgd_pl_linear
-from theory.notation import L, alpha, beta, f, f_b, mu, radius, step_size, x, x_0
-from theory.prose import said
-from theory.statements import (
-    Attribution,
-    Condition,
-    Dynamics,
-    Kind,
-    Lemma,
-    Quantity,
-    Source,
-    Theorem,
-)
-from theory.witnesses import witness
 
 dynamics = Dynamics(SAM, f, x_0)
 after = dynamics.step()

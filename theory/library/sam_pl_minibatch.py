@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from theory.assumptions import ZERO, polyak_lojasiewicz
-from theory.building import add, positive, times
-from theory.certificates import ZERO as NOTHING
-from theory.certificates import Fact, Instance, Invert, MeanOf
-from theory.expressions.terms import Mean, norm2, scalar, substitute
 from theory.library import _angles as angles
 from theory.library import _minibatch as batch
 from theory.library import _pl as pl
 from theory.library import sam_pl_linear as published
 from theory.library import sam_pl_optimal as single
-from theory.notation import L, beta, f, mu, p, step_size, x
-from theory.prose import said, unchecked
-from theory.statements import Attribution, Condition, Kind, Lemma, Quantity, Source, Theorem
-from theory.witnesses import witness
+from theory.proving.assumptions import ZERO, polyak_lojasiewicz
+from theory.proving.building import add, positive, times
+from theory.proving.witnesses import witness
+from theory.text.prose import said, unchecked
+from theory.trusted.certificates import ZERO as NOTHING
+from theory.trusted.certificates import Fact, Instance, Invert, MeanOf
+from theory.trusted.notation import L, beta, f, mu, p, step_size, x
+from theory.trusted.statements import Attribution, Condition, Kind, Lemma, Quantity, Source, Theorem
+from theory.trusted.terms import Mean, norm2, scalar, substitute
 
 q = published.q
 spread = p * beta + (1 - p) * L

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from theory.assumptions import ZERO, polyak_lojasiewicz
-from theory.building import add, minus, number, positive, times, with_rate
-from theory.certificates import (
+from theory.library import _pl as pl
+from theory.library import sam_pl_linear as published
+from theory.proving.assumptions import ZERO, polyak_lojasiewicz
+from theory.proving.building import add, minus, number, positive, times, with_rate
+from theory.proving.witnesses import quadratic, witness
+from theory.text.prose import said, unchecked
+from theory.trusted.certificates import (
     Cone,
     Fact,
     Instance,
@@ -16,21 +20,8 @@ from theory.certificates import (
     Norm,
     Square,
 )
-from theory.expressions.terms import (
-    Gradient,
-    Mean,
-    Named,
-    Param,
-    Scalar,
-    Value,
-    norm2,
-    substitute,
-)
-from theory.library import _pl as pl
-from theory.library import sam_pl_linear as published
-from theory.notation import L, beta, f, f_b, mu, radius, step_size, x
-from theory.prose import said, unchecked
-from theory.statements import (
+from theory.trusted.notation import L, beta, f, f_b, mu, radius, step_size, x
+from theory.trusted.statements import (
     Assumption,
     Attribution,
     Condition,
@@ -41,7 +32,16 @@ from theory.statements import (
     Source,
     Theorem,
 )
-from theory.witnesses import quadratic, witness
+from theory.trusted.terms import (
+    Gradient,
+    Mean,
+    Named,
+    Param,
+    Scalar,
+    Value,
+    norm2,
+    substitute,
+)
 
 PAPER = "Andriushchenko, Flammarion 2022, Towards understanding sharpness-aware minimization"
 u = Named("u")

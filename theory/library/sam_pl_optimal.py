@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from theory.assumptions import ZERO, polyak_lojasiewicz
-from theory.building import add, positive, times
-from theory.certificates import Fact, Invert, Multiple, Square
 from theory.library import _angles as angles
 from theory.library import _pl as pl
 from theory.library import sam_pl_improved as improved
 from theory.library import sam_pl_linear as published
-from theory.notation import L, beta, f, mu, radius, root, step_size, width
-from theory.prose import said
-from theory.statements import Attribution, Condition, Kind, Lemma, Quantity, Source, Theorem
-from theory.witnesses import witness
+from theory.proving.assumptions import ZERO, polyak_lojasiewicz
+from theory.proving.building import add, positive, times
+from theory.proving.witnesses import witness
+from theory.text.prose import said
+from theory.trusted.certificates import Fact, Invert, Multiple, Square
+from theory.trusted.notation import L, beta, f, mu, radius, root, step_size, width
+from theory.trusted.statements import Attribution, Condition, Kind, Lemma, Quantity, Source, Theorem
 
 q, s = published.q, root
 max_radius = s / beta

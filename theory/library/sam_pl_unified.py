@@ -4,34 +4,25 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from theory.assumptions import ZERO, polyak_lojasiewicz
-from theory.building import add, minus, number, positive, times, with_rate
-from theory.certificates import ZERO as NOTHING
-from theory.certificates import (
+from theory.library import _pl as pl
+from theory.library import sam_pl_improved as improved
+from theory.library import sam_pl_linear as published
+from theory.library import sam_pl_noise as noisy
+from theory.library.sam_pl_noise import floor
+from theory.proving.assumptions import ZERO, polyak_lojasiewicz
+from theory.proving.building import add, minus, number, positive, times, with_rate
+from theory.proving.witnesses import algebraic, positive_root, quadratic, witness
+from theory.text.prose import said
+from theory.trusted.certificates import ZERO as NOTHING
+from theory.trusted.certificates import (
     Cone,
     Fact,
     Instance,
     Multiple,
     Square,
 )
-from theory.expressions.terms import (
-    Gradient,
-    Mean,
-    Named,
-    Param,
-    Scalar,
-    Value,
-    norm2,
-    substitute,
-)
-from theory.library import _pl as pl
-from theory.library import sam_pl_improved as improved
-from theory.library import sam_pl_linear as published
-from theory.library import sam_pl_noise as noisy
-from theory.library.sam_pl_noise import floor
-from theory.notation import L, beta, f, f_b, mu, root, step_size, x
-from theory.prose import said
-from theory.statements import (
+from theory.trusted.notation import L, beta, f, f_b, mu, root, step_size, x
+from theory.trusted.statements import (
     Assumption,
     Attribution,
     Condition,
@@ -42,7 +33,16 @@ from theory.statements import (
     Source,
     Theorem,
 )
-from theory.witnesses import algebraic, positive_root, quadratic, witness
+from theory.trusted.terms import (
+    Gradient,
+    Mean,
+    Named,
+    Param,
+    Scalar,
+    Value,
+    norm2,
+    substitute,
+)
 
 PAPER = "Oikonomou, Loizou 2025, Sharpness-aware minimization: general analysis and improved rates"
 u, A, B, C = Named("u"), Param("residual"), Param("growth"), Param("noise")

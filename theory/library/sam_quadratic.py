@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from theory.assumptions import ZERO
-from theory.building import add, geometric_decay, minus, number, positive, times
-from theory.certificates import ZERO as NOTHING
-from theory.certificates import Cone, Fact, Instance, Invert, MeanOf, Multiple, Norm, Square
-from theory.expressions.terms import (
-    Along,
-    Inner,
-    Mean,
-    Scalar,
-    Time,
-    Vector,
-    norm2,
-    scalar,
-    substitute,
-)
 from theory.library import _angles as angles
 from theory.library import _pl as pl
 from theory.library import _stability as st
 from theory.library._stability import u
-from theory.notation import H, H_b, beta, mu, radius, step_size, x, x_0
-from theory.prose import said
-from theory.statements import (
+from theory.proving.assumptions import ZERO
+from theory.proving.building import add, geometric_decay, minus, number, positive, times
+from theory.proving.witnesses import witness
+from theory.text.prose import said
+from theory.trusted.certificates import ZERO as NOTHING
+from theory.trusted.certificates import Cone, Fact, Instance, Invert, MeanOf, Multiple, Norm, Square
+from theory.trusted.notation import H, H_b, beta, mu, radius, step_size, x, x_0
+from theory.trusted.statements import (
     Assumption,
     Attribution,
     Condition,
@@ -34,7 +24,17 @@ from theory.statements import (
     Source,
     Theorem,
 )
-from theory.witnesses import witness
+from theory.trusted.terms import (
+    Along,
+    Inner,
+    Mean,
+    Scalar,
+    Time,
+    Vector,
+    norm2,
+    scalar,
+    substitute,
+)
 
 q = beta * radius
 z = beta * step_size * (1 + q)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from theory.assumptions import ZERO
-from theory.building import add, number, times
-from theory.certificates import Fact
-from theory.expressions.terms import Param, scalar
 from theory.library import _quadratic as qd
 from theory.library._quadratic import eta, rho, v
-from theory.prose import said
-from theory.statements import (
+from theory.proving.assumptions import ZERO
+from theory.proving.building import add, number, times
+from theory.proving.witnesses import witness
+from theory.text.prose import said
+from theory.trusted.certificates import Fact
+from theory.trusted.statements import (
     Attribution,
     Condition,
     Kind,
@@ -18,7 +18,7 @@ from theory.statements import (
     Source,
     Theorem,
 )
-from theory.witnesses import witness
+from theory.trusted.terms import Param, scalar
 
 c = Param("c")
 factor = 1 + eta * c - eta * rho * c**2

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from theory.assumptions import ZERO
-from theory.building import add, number, times
-from theory.certificates import ZERO as NOTHING
-from theory.certificates import Cone, Fact, Instance, Invert, MeanOf, Multiple, Norm, Square
-from theory.expressions.terms import Inner, Param, Scalar, norm2, substitute
 from theory.library import _stability as st
 from theory.library._stability import eta, rho, u
-from theory.notation import H, H_b
-from theory.prose import said
-from theory.statements import (
+from theory.proving.assumptions import ZERO
+from theory.proving.building import add, number, times
+from theory.proving.witnesses import witness
+from theory.text.prose import said
+from theory.trusted.certificates import ZERO as NOTHING
+from theory.trusted.certificates import Cone, Fact, Instance, Invert, MeanOf, Multiple, Norm, Square
+from theory.trusted.notation import H, H_b
+from theory.trusted.statements import (
     Attribution,
     Condition,
     Kind,
@@ -21,7 +21,7 @@ from theory.statements import (
     Theorem,
     Witness,
 )
-from theory.witnesses import witness
+from theory.trusted.terms import Inner, Param, Scalar, norm2, substitute
 
 m = Inner(u, H(u))
 unit = Fact("u is a unit vector")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from theory.assumptions import ZERO
-from theory.building import add, positive, times
-from theory.certificates import Cone, Fact, Instance, Invert, MeanOf, Multiple, Norm, Square
-from theory.expressions.terms import Inner, Param, Scalar, norm2
 from theory.library import _stability as st
 from theory.library._stability import eta, rho, u
-from theory.notation import H, H_b, edge
-from theory.prose import said
-from theory.statements import Attribution, Condition, Kind, Lemma, Quantity, Source, Theorem
-from theory.witnesses import witness
+from theory.proving.assumptions import ZERO
+from theory.proving.building import add, positive, times
+from theory.proving.witnesses import witness
+from theory.text.prose import said
+from theory.trusted.certificates import Cone, Fact, Instance, Invert, MeanOf, Multiple, Norm, Square
+from theory.trusted.notation import H, H_b, edge
+from theory.trusted.statements import Attribution, Condition, Kind, Lemma, Quantity, Source, Theorem
+from theory.trusted.terms import Inner, Param, Scalar, norm2
 
 s_2 = Param("s_2")
 m = Inner(u, H(u))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from theory.algorithms import SAM
-from theory.building import NOW, add, number, times
-from theory.certificates import (
+from theory.library import _stability as st
+from theory.proving.building import NOW, add, number, times
+from theory.proving.witnesses import witness
+from theory.text.prose import said, unchecked
+from theory.trusted.algorithms import SAM
+from theory.trusted.certificates import (
     AlongOf,
     Fact,
     Induction,
@@ -17,20 +20,8 @@ from theory.certificates import (
     Start,
     Tower,
 )
-from theory.expressions.terms import (
-    Along,
-    Inner,
-    Mean,
-    Named,
-    Param,
-    Time,
-    norm2,
-    scalar,
-)
-from theory.library import _stability as st
-from theory.notation import H, H_b, x
-from theory.prose import said, unchecked
-from theory.statements import (
+from theory.trusted.notation import H, H_b, x
+from theory.trusted.statements import (
     Assumption,
     Attribution,
     Condition,
@@ -42,7 +33,16 @@ from theory.statements import (
     Source,
     Theorem,
 )
-from theory.witnesses import witness
+from theory.trusted.terms import (
+    Along,
+    Inner,
+    Mean,
+    Named,
+    Param,
+    Time,
+    norm2,
+    scalar,
+)
 
 a, eigenvalue = Param("a"), Param("eigenvalue")
 u, v, w = st.u, Named("v"), Named("w")

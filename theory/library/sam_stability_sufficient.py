@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from theory.building import geometric_decay, number
-from theory.certificates import ZERO as NOTHING
-from theory.certificates import Instance
-from theory.expressions.terms import Along, Inner, Mean, Named, Time, norm2
 from theory.library import _stability as st
-from theory.notation import x, x_0
-from theory.prose import said
-from theory.statements import Attribution, Kind, Lemma, Source, Theorem
-from theory.witnesses import witness
+from theory.proving.building import geometric_decay, number
+from theory.proving.witnesses import witness
+from theory.text.prose import said
+from theory.trusted.certificates import ZERO as NOTHING
+from theory.trusted.certificates import Instance
+from theory.trusted.notation import x, x_0
+from theory.trusted.statements import Attribution, Kind, Lemma, Source, Theorem
+from theory.trusted.terms import Along, Inner, Mean, Named, Time, norm2
 
 v = Named("v")
 

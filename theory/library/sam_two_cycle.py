@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from theory.assumptions import ZERO
-from theory.building import UNPROVED, add, times
-from theory.certificates import ZERO as NOTHING
-from theory.certificates import Fact, Instance, Invert, Multiple
-from theory.expressions.terms import Inner, Named, Param, Vector, norm2, scalar, substitute
 from theory.library import _quadratic as qd
 from theory.library._quadratic import a, c, eta, g, known, rho, u, v, y
-from theory.notation import H, beta, mu
-from theory.prose import said, unchecked
-from theory.statements import (
+from theory.proving.assumptions import ZERO
+from theory.proving.building import UNPROVED, add, times
+from theory.proving.witnesses import witness
+from theory.text.prose import said, unchecked
+from theory.trusted.certificates import ZERO as NOTHING
+from theory.trusted.certificates import Fact, Instance, Invert, Multiple
+from theory.trusted.notation import H, beta, mu
+from theory.trusted.statements import (
     Attribution,
     Condition,
     Kind,
@@ -21,7 +21,7 @@ from theory.statements import (
     Status,
     Theorem,
 )
-from theory.witnesses import witness
+from theory.trusted.terms import Inner, Named, Param, Vector, norm2, scalar, substitute
 
 BARTLETT = (
     "Bartlett, Long, Bousquet 2023, The dynamics of sharpness-aware minimization: bouncing across "

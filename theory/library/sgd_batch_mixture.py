@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from theory.assumptions import ZERO
-from theory.building import NOW, add, number, times, with_rate
-from theory.certificates import (
+from theory.library import _batches as batches
+from theory.library._batches import K_b, X, batch_size, u, v
+from theory.proving.assumptions import ZERO
+from theory.proving.building import NOW, add, number, times, with_rate
+from theory.proving.witnesses import witness
+from theory.text.prose import said, unchecked
+from theory.trusted.certificates import (
     AlongOf,
     Fact,
     Instance,
@@ -16,22 +20,8 @@ from theory.certificates import (
     Norm,
     Square,
 )
-from theory.expressions.terms import (
-    Along,
-    Inner,
-    Mean,
-    Operator,
-    Param,
-    Scalar,
-    Vector,
-    norm2,
-    scalar,
-)
-from theory.library import _batches as batches
-from theory.library._batches import K_b, X, batch_size, u, v
-from theory.notation import H, H_b, p, step_size, x, x_0
-from theory.prose import said, unchecked
-from theory.statements import (
+from theory.trusted.notation import H, H_b, p, step_size, x, x_0
+from theory.trusted.statements import (
     Assumption,
     Attribution,
     Condition,
@@ -42,7 +32,17 @@ from theory.statements import (
     Source,
     Theorem,
 )
-from theory.witnesses import witness
+from theory.trusted.terms import (
+    Along,
+    Inner,
+    Mean,
+    Operator,
+    Param,
+    Scalar,
+    Vector,
+    norm2,
+    scalar,
+)
 
 PAPER = "Mulayoff, Michaeli 2024, Exact mean square linear stability analysis for SGD"
 smaller, q = Param("smaller_batch"), Param("q")

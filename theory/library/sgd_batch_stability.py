@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from theory.assumptions import ZERO
-from theory.building import add, number, times, with_rate
-from theory.certificates import (
+from theory.library import _batches as batches
+from theory.library import _stability as st
+from theory.library._quadratic import eigenvector
+from theory.library._stability import eta, u
+from theory.proving.assumptions import ZERO
+from theory.proving.building import add, number, times, with_rate
+from theory.proving.witnesses import witness
+from theory.text.prose import said, unchecked
+from theory.trusted.certificates import (
     Fact,
     Instance,
     Invert,
@@ -13,14 +19,8 @@ from theory.certificates import (
     Norm,
     ZeroOrPositive,
 )
-from theory.expressions.terms import Mean, Named, Param, norm2, scalar
-from theory.library import _batches as batches
-from theory.library import _stability as st
-from theory.library._quadratic import eigenvector
-from theory.library._stability import eta, u
-from theory.notation import H, H_b, p, x
-from theory.prose import said, unchecked
-from theory.statements import (
+from theory.trusted.notation import H, H_b, p, x
+from theory.trusted.statements import (
     Assumption,
     Attribution,
     Condition,
@@ -31,7 +31,7 @@ from theory.statements import (
     Source,
     Theorem,
 )
-from theory.witnesses import witness
+from theory.trusted.terms import Mean, Named, Param, norm2, scalar
 
 PAPER = (
     "Wu, Ma, E 2018, How SGD selects the global minima in over-parameterized learning: a dynamical "

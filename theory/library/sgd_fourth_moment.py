@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from theory.algorithms import SGD
-from theory.assumptions import ZERO
-from theory.building import add, number, times
-from theory.certificates import Fact, Invert, MeanOf, Norm, Square
-from theory.expressions.terms import Mean, norm2
 from theory.library._stability import eta, u
-from theory.notation import H, H_b, x_0
-from theory.prose import said
-from theory.statements import (
+from theory.proving.assumptions import ZERO
+from theory.proving.building import add, number, times
+from theory.proving.witnesses import witness
+from theory.text.prose import said
+from theory.trusted.algorithms import SGD
+from theory.trusted.certificates import Fact, Invert, MeanOf, Norm, Square
+from theory.trusted.notation import H, H_b, x_0
+from theory.trusted.statements import (
     Attribution,
     Condition,
     Dynamics,
@@ -20,7 +20,7 @@ from theory.statements import (
     Source,
     Theorem,
 )
-from theory.witnesses import witness
+from theory.trusted.terms import Mean, norm2
 
 after = u - eta * H_b(u)
 pull = eta * H_b(u)

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from theory.algorithms import SGD
-from theory.assumptions import ZERO, polyak_lojasiewicz
-from theory.building import add, geometric_decay, positive, times
-from theory.certificates import ZERO as NOTHING
-from theory.certificates import Cone, Fact, Instance, Invert, MeanOf, Square
-from theory.expressions.terms import (
-    Along,
-    Inner,
-    Mean,
-    Scalar,
-    Time,
-    Value,
-    norm2,
-    substitute,
-)
 from theory.library import _pl as pl
-from theory.notation import L, beta, f, mu, step_size, x, x_0
-from theory.prose import said
-from theory.statements import (
+from theory.proving.assumptions import ZERO, polyak_lojasiewicz
+from theory.proving.building import add, geometric_decay, positive, times
+from theory.proving.witnesses import witness
+from theory.text.prose import said
+from theory.trusted.algorithms import SGD
+from theory.trusted.certificates import ZERO as NOTHING
+from theory.trusted.certificates import Cone, Fact, Instance, Invert, MeanOf, Square
+from theory.trusted.notation import L, beta, f, mu, step_size, x, x_0
+from theory.trusted.statements import (
     Attribution,
     Condition,
     Dynamics,
@@ -30,7 +21,16 @@ from theory.statements import (
     Source,
     Theorem,
 )
-from theory.witnesses import witness
+from theory.trusted.terms import (
+    Along,
+    Inner,
+    Mean,
+    Scalar,
+    Time,
+    Value,
+    norm2,
+    substitute,
+)
 
 dynamics = Dynamics(SGD, f, x_0)
 after = dynamics.step()

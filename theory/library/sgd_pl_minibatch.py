@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from theory.assumptions import ZERO, polyak_lojasiewicz, u
-from theory.building import add, geometric_decay, times
-from theory.certificates import ZERO as NOTHING
-from theory.certificates import Fact, Instance, Invert, MeanOf, Square
-from theory.expressions.terms import (
-    Along,
-    Function,
-    Gradient,
-    Mean,
-    Time,
-    Value,
-    norm2,
-    scalar,
-    substitute,
-)
 from theory.library import _angles as angles
 from theory.library import _minibatch as batch
 from theory.library import _pl as pl
 from theory.library import sgd_pl_linear as single
 from theory.library._minibatch import known
-from theory.notation import L, beta, f, f_b, mu, p, step_size, x, x_0
-from theory.prose import said, unchecked
-from theory.scenes import mean
-from theory.statements import (
+from theory.proving.assumptions import ZERO, polyak_lojasiewicz, u
+from theory.proving.building import add, geometric_decay, times
+from theory.proving.scenes import mean
+from theory.proving.witnesses import quadratic, witness
+from theory.text.prose import said, unchecked
+from theory.trusted.certificates import ZERO as NOTHING
+from theory.trusted.certificates import Fact, Instance, Invert, MeanOf, Square
+from theory.trusted.notation import L, beta, f, f_b, mu, p, step_size, x, x_0
+from theory.trusted.statements import (
     Assumption,
     Attribution,
     Condition,
@@ -36,7 +26,17 @@ from theory.statements import (
     Source,
     Theorem,
 )
-from theory.witnesses import quadratic, witness
+from theory.trusted.terms import (
+    Along,
+    Function,
+    Gradient,
+    Mean,
+    Time,
+    Value,
+    norm2,
+    scalar,
+    substitute,
+)
 
 batch_gradient = Gradient(Function("F", sampled=True), x)
 squared = norm2(Gradient(Function("F", sampled=True), u))

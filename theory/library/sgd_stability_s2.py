@@ -14,29 +14,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from theory.algorithms import SGD
-from theory.assumptions import ZERO
-from theory.building import UNPROVED, add, minus, number, times
-from theory.certificates import Cone, Fact, Instance, Invert, MeanOf, Multiple, Norm, Square
-from theory.expressions.terms import (
-    Const,
-    Inner,
-    Mean,
-    Named,
-    Param,
-    Scalar,
-    Sum,
-    Vector,
-    norm2,
-    substitute,
-)
 from theory.library import _stability as st
 from theory.library import lyapunov
 from theory.library._stability import eta, u
-from theory.notation import H, H_b, x, x_0
-from theory.prose import said
-from theory.scenes import diagonal
-from theory.statements import (
+from theory.proving.assumptions import ZERO
+from theory.proving.building import UNPROVED, add, minus, number, times
+from theory.proving.scenes import diagonal
+from theory.proving.witnesses import witness
+from theory.text.prose import said
+from theory.trusted.algorithms import SGD
+from theory.trusted.certificates import Cone, Fact, Instance, Invert, MeanOf, Multiple, Norm, Square
+from theory.trusted.notation import H, H_b, x, x_0
+from theory.trusted.statements import (
     Assumption,
     Attribution,
     Condition,
@@ -51,7 +40,18 @@ from theory.statements import (
     Theorem,
     Witness,
 )
-from theory.witnesses import witness
+from theory.trusted.terms import (
+    Const,
+    Inner,
+    Mean,
+    Named,
+    Param,
+    Scalar,
+    Sum,
+    Vector,
+    norm2,
+    substitute,
+)
 
 WU_MA_E = "Wu, Ma, E 2018, How SGD selects the global minima in over-parameterized learning"
 linearised = Dynamics(SGD, H, x_0)

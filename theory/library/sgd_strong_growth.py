@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from theory.assumptions import ZERO, polyak_lojasiewicz
-from theory.building import add, number, positive, times, with_rate
-from theory.certificates import ZERO as NOTHING
-from theory.certificates import Cone, Fact, Instance, Invert, MeanOf, Square
-from theory.expressions.terms import Gradient, Mean, Named, Param, Scalar, Value, norm2, substitute
 from theory.library import _pl as pl
 from theory.library.sgd_pl_linear import descent, dynamics
-from theory.notation import L, beta, f, f_b, mu, step_size, x
-from theory.prose import said
-from theory.statements import (
+from theory.proving.assumptions import ZERO, polyak_lojasiewicz
+from theory.proving.building import add, number, positive, times, with_rate
+from theory.proving.witnesses import witness
+from theory.text.prose import said
+from theory.trusted.certificates import ZERO as NOTHING
+from theory.trusted.certificates import Cone, Fact, Instance, Invert, MeanOf, Square
+from theory.trusted.notation import L, beta, f, f_b, mu, step_size, x
+from theory.trusted.statements import (
     Assumption,
     Attribution,
     Condition,
@@ -22,7 +22,7 @@ from theory.statements import (
     Source,
     Theorem,
 )
-from theory.witnesses import witness
+from theory.trusted.terms import Gradient, Mean, Named, Param, Scalar, Value, norm2, substitute
 
 PAPER = (
     "Vaswani, Bach, Schmidt 2019, Fast and faster convergence of SGD for over-parameterized models "

@@ -6,15 +6,15 @@ import dataclasses
 import functools
 from collections.abc import Iterator, Sequence
 
-from theory.certificates import Add, Cone, Fact, Invert, MeanOf, Multiple, Norm, Times
-from theory.expressions import terms as T
 from theory.search.candidates import is_sampled, value
 from theory.search.fields import Element, Field, Ring
 from theory.search.handelman import degree
 from theory.search.proposals import Proposal
 from theory.search.signs import Signs
 from theory.search.squares import WeightedSquare, decompose
-from theory.statements import Condition, Lemma, Theorem
+from theory.trusted import terms as T
+from theory.trusted.certificates import Add, Cone, Fact, Invert, MeanOf, Multiple, Norm, Times
+from theory.trusted.statements import Condition, Lemma, Theorem
 
 
 class Uncertain(Exception):

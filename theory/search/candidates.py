@@ -10,9 +10,10 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from theory.certificates import Cone, Fact, Instance, MeanOf
-from theory.expressions import terms as T
-from theory.expressions.lowering import (
+from theory.search.fields import Field, Form, Unsupported
+from theory.trusted import terms as T
+from theory.trusted.certificates import Cone, Fact, Instance, MeanOf
+from theory.trusted.lowering import (
     AlongAtom,
     IllFormed,
     InnerAtom,
@@ -23,9 +24,8 @@ from theory.expressions.lowering import (
     lower,
     mean,
 )
-from theory.expressions.polynomials import Atom, Frac, Monomial
-from theory.search.fields import Field, Form, Unsupported
-from theory.statements import Assumption, Condition, Rule, Theorem
+from theory.trusted.polynomials import Atom, Frac, Monomial
+from theory.trusted.statements import Assumption, Condition, Rule, Theorem
 
 MANY = 400
 

@@ -15,9 +15,9 @@ from sympy import QQ  # type: ignore[import-untyped]
 from sympy.polys.fields import FracField  # type: ignore[import-untyped]
 from sympy.polys.orderings import grlex  # type: ignore[import-untyped]
 
-from theory.expressions.lowering import ParamAtom
-from theory.expressions.polynomials import Frac, Monomial, Poly
-from theory.expressions.terms import Const, Param, Power, Product, Scalar, Sum
+from theory.trusted.lowering import ParamAtom
+from theory.trusted.polynomials import Frac, Monomial, Poly
+from theory.trusted.terms import Const, Param, Power, Product, Scalar, Sum
 
 Element = Any  # an element of QQ(parameters), by sympy
 Ring = Any  # an element of QQ[parameters], by sympy

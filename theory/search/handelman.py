@@ -16,9 +16,9 @@ from fractions import Fraction
 import numpy as np
 from scipy.optimize import linprog  # type: ignore[import-untyped]
 
-from theory.certificates import Add, Cone, Invert, Multiple, Number, Times
 from theory.search.fields import Field, Ring, fraction
 from theory.search.linear import solutions
+from theory.trusted.certificates import Add, Cone, Invert, Multiple, Number, Times
 
 NOTHING, ONE = Fraction(0), Fraction(1)
 MANY = 500

@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from theory.models import Model
+from theory.proving.models import Model
 from theory.search.fields import Point
 from theory.search.sdp import SolverStatus
-from theory.statements import Status, Theorem
+from theory.trusted.statements import Status, Theorem
 
 
 class SearchStatus(StrEnum):

@@ -14,9 +14,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from theory.certificates import Add, Cone, Multiple, Number, Square, Times
-from theory.expressions.terms import Const
-from theory.models import is_positive_semidefinite
+from theory.proving.models import is_positive_semidefinite
 from theory.search.fields import Field, Ring
 from theory.search.handelman import (
     NOTHING,
@@ -33,6 +31,8 @@ from theory.search.outcome import Clock
 from theory.search.rounding import identity_on, rational
 from theory.search.sdp import Answer, Floats, Sdp, Solver, matrices, solve, triangle
 from theory.search.squares import WeightedSquare, decompose
+from theory.trusted.certificates import Add, Cone, Multiple, Number, Square, Times
+from theory.trusted.terms import Const
 
 PRECISIONS = (1, 2, 12, 60, 1000, 10**5, 10**7)
 TINY = 1e-6

@@ -15,7 +15,6 @@ from fractions import Fraction
 
 import numpy as np
 
-from theory.expressions.terms import Vector
 from theory.search.candidates import Candidate, Ingredients
 from theory.search.fields import Element, Field, Point, Ring
 from theory.search.guessing import guesses
@@ -25,6 +24,7 @@ from theory.search.reduction import equality_multipliers, reduced, remainder
 from theory.search.rounding import Rounded, is_valid, round_at
 from theory.search.sdp import Answer, Solver, SolverStatus, residual, solve
 from theory.search.system import System, build
+from theory.trusted.terms import Vector
 
 FIRST = 3
 ROUNDS = (8, 16, 32, 64, 110)

@@ -10,25 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from theory import kernel
-from theory.certificates import (
-    ZERO,
-    Cone,
-    Fact,
-    Instance,
-    Invert,
-    Times,
-    ZeroOrPositive,
-)
-from theory.expressions.terms import (
-    Const,
-    IllFormed,
-    Param,
-    Relation,
-    Vector,
-    nodes,
-    substitute,
-)
+from theory.proving.witnesses import completed
 from theory.search.assembly import Uncertain, certificate, extended
 from theory.search.candidates import Ingredients, about_parameters, gather, parameters, value
 from theory.search.fields import Field, Point, Unsupported
@@ -41,8 +23,26 @@ from theory.search.sampling import points as sample
 from theory.search.sampling import range_conditions
 from theory.search.sdp import Solver, SolverStatus, clarabel
 from theory.search.signs import Signs
-from theory.statements import Condition, Hypothesis, Lemma, Status, Theorem
-from theory.witnesses import completed
+from theory.trusted import kernel
+from theory.trusted.certificates import (
+    ZERO,
+    Cone,
+    Fact,
+    Instance,
+    Invert,
+    Times,
+    ZeroOrPositive,
+)
+from theory.trusted.statements import Condition, Hypothesis, Lemma, Status, Theorem
+from theory.trusted.terms import (
+    Const,
+    IllFormed,
+    Param,
+    Relation,
+    Vector,
+    nodes,
+    substitute,
+)
 
 SAMPLES = 110
 #: What a task says in terms of the parameters.

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from theory.expressions import terms as T
-from theory.expressions.polynomials import Monomial
 from theory.search.candidates import Candidate, Ingredients, gram_matrix, useful
 from theory.search.fields import Element, Field, Form
 from theory.search.linear import eliminate, solutions
+from theory.trusted import terms as T
+from theory.trusted.polynomials import Monomial
 
 
 def reduced(given: Ingredients) -> Ingredients:

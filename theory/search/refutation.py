@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from theory import models
-from theory.expressions import terms as T
-from theory.models import Model, rational
+from theory.proving import models
+from theory.proving.models import Model, rational
 from theory.search.candidates import about_parameters, parameters
 from theory.search.outcome import Clock
 from theory.search.sampling import points, range_conditions
-from theory.statements import Condition, Theorem
+from theory.trusted import terms as T
+from theory.trusted.statements import Condition, Theorem
 
 NOTHING = Fraction(0)
 UNUSABLE = (ValueError, KeyError, ZeroDivisionError)

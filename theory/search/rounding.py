@@ -13,7 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from theory.models import is_positive_semidefinite
+from theory.proving.models import is_positive_semidefinite
 from theory.search.fields import Point
 from theory.search.linear import Solutions, solutions
 from theory.search.sdp import Floats, Sdp, matrices, triangle

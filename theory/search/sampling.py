@@ -7,10 +7,10 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
-from theory.expressions.terms import Param, Relation
 from theory.search.candidates import about_parameters, parameters, value
 from theory.search.fields import Field, Point
-from theory.statements import Condition, Hypothesis, Lemma
+from theory.trusted.statements import Condition, Hypothesis, Lemma
+from theory.trusted.terms import Param, Relation
 
 TRIES, IDLE = 40_000, 4_000
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from dataclasses import field as default
 from fractions import Fraction
 
-from theory.certificates import Add, Cone, Fact, Invert, Number, Square, Times
-from theory.expressions.terms import Relation
 from theory.search.candidates import value
 from theory.search.fields import Element, Field, Point, Ring, factors
 from theory.search.handelman import Known, combination, degree, products, scaled
 from theory.search.outcome import Clock
 from theory.search.positivstellensatz import sum_of_squares
 from theory.search.sdp import Answer, Solver, SolverStatus
+from theory.trusted.certificates import Add, Cone, Fact, Invert, Number, Square, Times
+from theory.trusted.terms import Relation
 
 ORDERS = (1, 2, 3)
 NOT_ASKED = Answer(SolverStatus.SOLVED, reason="the solver was not asked")

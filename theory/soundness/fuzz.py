@@ -13,12 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from theory import certificates as C
-from theory.expressions import terms as T
-from theory.models import Model, rational
+from theory.proving.models import Model, rational
+from theory.proving.witnesses import witness
 from theory.soundness.steps import accepts
-from theory.statements import Attribution, Condition, Kind, Lemma, Source, Theorem
-from theory.witnesses import witness
+from theory.trusted import certificates as C
+from theory.trusted import terms as T
+from theory.trusted.statements import Attribution, Condition, Kind, Lemma, Source, Theorem
 
 NAMES = ("p", "q", "r")
 POWERS = (0, 1, 1, 2)

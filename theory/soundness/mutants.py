@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeVar
 
-from theory.expressions import terms as T
-from theory.expressions.lowering import lower
-from theory.expressions.polynomials import Frac
-from theory.statements import Assumption, Condition, Theorem
-from theory.wellformed import has
+from theory.trusted import terms as T
+from theory.trusted.lowering import lower
+from theory.trusted.polynomials import Frac
+from theory.trusted.statements import Assumption, Condition, Theorem
+from theory.trusted.wellformed import has
 
 PERCENT = Fraction(101, 100)
 Path = tuple[int | str, ...]

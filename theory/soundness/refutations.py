@@ -1,8 +1,8 @@
 """Changed refutations, and refutations of what is proved: how the kernel judges instances.
 
 A changed refutation that the kernel accepts must refute the theorem in the second evaluation too
-(`theory.models`), which shares no code with the kernel's.  A refutation of a proved theorem must be
-refused wherever it comes from: here from the pool of instances in which its hypotheses hold.
+(`proving.models`), which shares no code with the kernel's.  A refutation of a proved theorem must
+be refused wherever it comes from: here from the pool of instances in which its hypotheses hold.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from theory import kernel, models
+from theory.proving import models
+from theory.proving.witnesses import of_model
 from theory.soundness import refuting
 from theory.soundness.mutants import Path, places, put
-from theory.statements import Status, Theorem, Witness
-from theory.witnesses import of_model
+from theory.trusted import kernel
+from theory.trusted.statements import Status, Theorem, Witness
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from fractions import Fraction
 
 import numpy as np
 
-from theory.expressions import terms as T
-from theory.models import Model, failing_claims, of_witness, rational, relevant
-from theory.scenes import Scene, diagonal
-from theory.statements import Lemma, Theorem
-from theory.witnesses import free_vectors, instances, parameters
+from theory.proving.models import Model, failing_claims, of_witness, rational, relevant
+from theory.proving.scenes import Scene, diagonal
+from theory.proving.witnesses import free_vectors, instances, parameters
+from theory.trusted import terms as T
+from theory.trusted.statements import Lemma, Theorem
 
 TIMES = (0, 1, 2)
 SPECTRA: tuple[tuple[tuple[int | str, ...], ...], ...] = (

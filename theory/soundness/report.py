@@ -6,15 +6,15 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 
-from theory import certificates as C
-from theory.expressions import terms as T
-from theory.expressions.terms import IllFormed
-from theory.kernel import Rejected
 from theory.soundness import fuzz, mutants, refuting, tampering
 from theory.soundness.mutants import Mutant
 from theory.soundness.refutations import Refutations
 from theory.soundness.steps import Place, accepts, places_of
-from theory.statements import Lemma, Theorem
+from theory.trusted import certificates as C
+from theory.trusted import terms as T
+from theory.trusted.kernel import Rejected
+from theory.trusted.statements import Lemma, Theorem
+from theory.trusted.terms import IllFormed
 
 SAMPLE = 30  # instances in which a mutant that no counterexample refutes is compared
 FUZZ: dict[str, Callable[[random.Random], fuzz.Case]] = {

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from theory import kernel
-from theory.expressions.terms import IllFormed
-from theory.kernel import Context, Rejected
-from theory.statements import Lemma, Status, Theorem
-from theory.wellformed import conform
+from theory.trusted import kernel
+from theory.trusted.kernel import Context, Rejected
+from theory.trusted.statements import Lemma, Status, Theorem
+from theory.trusted.terms import IllFormed
+from theory.trusted.wellformed import conform
 
 
 @dataclass(frozen=True)

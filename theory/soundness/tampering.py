@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, get_args
 
-from theory import certificates as C
-from theory.expressions import terms as T
-from theory.expressions.lowering import lower
 from theory.soundness.mutants import Path, changes, places, put
 from theory.soundness.steps import Place
-from theory.statements import Lemma
+from theory.trusted import certificates as C
+from theory.trusted import terms as T
+from theory.trusted.lowering import lower
+from theory.trusted.statements import Lemma
 
 CONES: tuple[type, ...] = get_args(C.Cone)
 

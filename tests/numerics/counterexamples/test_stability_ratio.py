@@ -11,8 +11,8 @@ from numerics.counterexamples import certify, largest_ratio
 from numerics.counterexamples.certify import REFUTED, lyapunov, rounded
 from numerics.counterexamples.stability_ratio import log_ratio, threshold
 from theory import evaluate as ev
-from theory.models import of_witness, refutes
-from theory.statements import Status
+from theory.proving.models import of_witness, refutes
+from theory.trusted.statements import Status
 
 ROUNDING = 1e-12  # of eigenvalue problems of size 16 with entries of order one
 

@@ -10,7 +10,7 @@ import torch.distributed as dist
 
 from numerics.hessians import CROSS_ENTROPY, moments, operator, per_sample, trace
 from numerics.hessians.sharding import ShardedHessians, sharded_operator
-from numerics.problems.networks import mlp
+from numerics.networks.perceptrons import mlp
 
 
 def problem():

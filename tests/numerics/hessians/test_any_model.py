@@ -215,8 +215,8 @@ def test_equals_autograd_on_the_model_itself(name):
 
 @pytest.mark.parametrize("layer", [0, 1, None])
 def test_train_ensemble_trains_the_network_that_was_built(layer):
-    from numerics.training import Member, train_ensemble
-    from theory.algorithms import SGD
+    from numerics.training.to_loss import Member, train_ensemble
+    from theory.trusted.algorithms import SGD
 
     def build(_seed):
         return perceptron(tripled_itself if layer is None else tripled(layer))

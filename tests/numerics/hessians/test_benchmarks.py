@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from numerics.hessians import CROSS_ENTROPY, exact
-from numerics.problems.networks import mlp
+from numerics.networks.perceptrons import mlp
 
 # Both sides are exact up to round-off: sums of order-1 terms, 1e-16 each.
 ROUNDING = 1e-12

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.utils import parameters_to_vector
 
 from numerics.hessians import CROSS_ENTROPY, SQUARE_LOSS, exact, per_sample
-from numerics.problems.networks import mlp
+from numerics.networks.perceptrons import mlp
 
 # Both sides are exact up to round-off: d of order 40 sums of order-1 terms, 1e-16 each.
 ROUNDING = 1e-12

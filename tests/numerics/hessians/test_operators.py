@@ -17,7 +17,7 @@ from numerics.hessians import (
     spectral_density,
     trace,
 )
-from numerics.problems.networks import mlp
+from numerics.networks.perceptrons import mlp
 
 # Both sides are exact up to round-off: sums of order-1 terms, 1e-16 each.
 ROUNDING = 1e-12

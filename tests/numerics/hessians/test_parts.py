@@ -24,7 +24,7 @@ from numerics.hessians import (
 from numerics.hessians.batches import batch_mean_powers
 from numerics.hessians.perceptrons import as_perceptron, differentiate
 from numerics.hessians.spectra import lanczos_eigenvalue
-from numerics.problems.networks import mlp
+from numerics.networks.perceptrons import mlp
 
 # Both sides are exact up to round-off: sums of order-1 terms, 1e-16 each.
 ROUNDING = 1e-12

@@ -20,7 +20,7 @@ from numerics.hessians import (
     step_second_moment,
 )
 from numerics.hessians.batches import batch_mean_powers
-from theory.algorithms import NORMALIZED_SAM, SAM, SGD
+from theory.trusted.algorithms import NORMALIZED_SAM, SAM, SGD
 
 # Both sides are exact up to round-off, which grows with the power: relative to the largest entry.
 ROUNDING = 1e-12

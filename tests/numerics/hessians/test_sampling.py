@@ -13,7 +13,7 @@ from oracles.samples import dense, indefinite, perceptron
 from numerics.hessians import CROSS_ENTROPY, moments, per_sample, sampled_moments
 from numerics.hessians.sampling import gap_weights
 from numerics.hessians.words import apply_words
-from numerics.problems.networks import mlp
+from numerics.networks.perceptrons import mlp
 
 # Both sides are exact up to round-off: sums of order-1 terms, 1e-16 each.
 ROUNDING = 1e-12

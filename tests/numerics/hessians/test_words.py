@@ -20,7 +20,7 @@ from numerics.hessians.batches import (
     word_weights,
 )
 from numerics.hessians.words import BatchHessians
-from numerics.problems.networks import mlp
+from numerics.networks.perceptrons import mlp
 
 # Both sides are exact up to round-off, which grows with the power: relative to the largest entry.
 ROUNDING = 1e-12

@@ -7,7 +7,7 @@ from numerics.hessians import SampleHessians
 from numerics.problems.least_squares import LeastSquares
 from numerics.stability.normalisation import both_sams, edge_radius
 from numerics.stability.threshold import stability_threshold
-from theory.algorithms import SAM
+from theory.trusted.algorithms import SAM
 
 PROBLEM = LeastSquares.mnist(6)
 TOP = float(torch.linalg.eigvalsh(PROBLEM.features @ PROBLEM.features.T)[-1]) / 6

@@ -20,7 +20,7 @@ from numerics.stability import (
     threshold_of,
 )
 from numerics.stability.perron import spectral_radius
-from theory.algorithms import GD, NORMALIZED_SAM, SAM, SGD
+from theory.trusted.algorithms import GD, NORMALIZED_SAM, SAM, SGD
 
 FRESH = replace(SAM, name="SAM, fresh ascent batch", fresh_batch=True)
 KINDS = {

@@ -4,10 +4,11 @@ import dataclasses
 
 from small import H, H_b, f, f_b, make, p, proved, refused, u, x, y
 
-from theory.algorithms import GD, SGD
-from theory.building import add, minus, number
-from theory.certificates import AlongOf, Instance, MeanOf, Norm, Start, Tower
-from theory.expressions.terms import (
+from theory.proving.building import add, minus, number
+from theory.trusted.algorithms import GD, SGD
+from theory.trusted.certificates import AlongOf, Instance, MeanOf, Norm, Start, Tower
+from theory.trusted.statements import Assumption, Dynamics, Rule
+from theory.trusted.terms import (
     Along,
     Gradient,
     Inner,
@@ -18,7 +19,6 @@ from theory.expressions.terms import (
     Value,
     norm2,
 )
-from theory.statements import Assumption, Dynamics, Rule
 
 x_0, eta = Named("x_0"), Param("step_size")
 

@@ -10,9 +10,9 @@ from small import make, p, q, u, x
 
 from theory import check, registry
 from theory.__main__ import main
-from theory.certificates import ZERO as NOTHING
-from theory.expressions.terms import Const, IllFormed, Param, VectorSum, norm2, scalar
-from theory.statements import Condition, Rule
+from theory.trusted.certificates import ZERO as NOTHING
+from theory.trusted.statements import Condition, Rule
+from theory.trusted.terms import Const, IllFormed, Param, VectorSum, norm2, scalar
 
 r = Param("r")
 TWO = "write `a <= b <= c` as the two relations"
@@ -135,7 +135,7 @@ def test_vectors_are_a_vector_space():
         assert check(claim).status.value == "proved"
 
 
-HEAD = "from attack import false_claim, p, q\nfrom theory.statements import Condition\n\n"
+HEAD = "from attack import false_claim, p, q\nfrom theory.trusted.statements import Condition\n\n"
 FILES = {
     "a hypothesis": "h = Condition('h', 0 <= p <= q)\nTHEOREM = false_claim(p >= 0)",
     "a claim": "h = ()\nTHEOREM = false_claim(5 <= p <= q)",

@@ -7,10 +7,10 @@ from fractions import Fraction
 import pytest
 from small import P_POSITIVE, Q_NONNEGATIVE, make, p, q
 
-from theory.certificates import Fact, Number, Square
-from theory.export.to_json import decode, encode
-from theory.expressions.terms import Time
-from theory.statements import Theorem
+from theory.trusted.certificates import Fact, Number, Square
+from theory.trusted.statements import Theorem
+from theory.trusted.terms import Time
+from theory.wire import decode, encode
 
 GOOD = encode(
     make(

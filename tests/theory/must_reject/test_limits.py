@@ -8,13 +8,17 @@ import pytest
 from small import P_POSITIVE, H, f, make, p, proved, q, refused, small, x
 
 import theory
-from theory.algorithms import GD
-from theory.assumptions import ZERO
-from theory.certificates import ZERO as NOTHING
-from theory.certificates import Add, Fact, Instance, Number, PowerOf, Square, Start, Times
-from theory.checkers import examine
-from theory.expressions import budget
-from theory.expressions.terms import (
+from theory.opinions import examine
+from theory.opinions.ground import NoRefutation, statements
+from theory.opinions.obligations import Unstated, problem
+from theory.proving.assumptions import ZERO
+from theory.proving.witnesses import witness
+from theory.trusted import budget
+from theory.trusted.algorithms import GD
+from theory.trusted.certificates import ZERO as NOTHING
+from theory.trusted.certificates import Add, Fact, Instance, Number, PowerOf, Square, Start, Times
+from theory.trusted.statements import Assumption, Dynamics, Rule
+from theory.trusted.terms import (
     Const,
     Gradient,
     Inner,
@@ -29,10 +33,6 @@ from theory.expressions.terms import (
     VectorSum,
     norm2,
 )
-from theory.ground import NoRefutation, statements
-from theory.obligations import Unstated, problem
-from theory.statements import Assumption, Dynamics, Rule
-from theory.witnesses import witness
 
 LONG = [Const(Fraction(2**12000 + 2 * i + 1, 3**7000 + 2 * i)) for i in range(12)]
 MANY = [Param(f"p{i}") for i in range(40)]
@@ -162,9 +162,13 @@ def test_work_is_counted_and_time_is_limited():
 
 
 def test_the_longest_proof_is_far_from_the_limit(monkeypatch):
-    monkeypatch.setattr("theory.kernel.limited", lambda: budget.limited(budget.MAX_WORK // 5))
+    monkeypatch.setattr(
+        "theory.trusted.kernel.limited", lambda: budget.limited(budget.MAX_WORK // 5)
+    )
     proved(theory.get("sam-pl-minibatch-best-step"))
-    monkeypatch.setattr("theory.kernel.limited", lambda: budget.limited(budget.MAX_WORK // 500))
+    monkeypatch.setattr(
+        "theory.trusted.kernel.limited", lambda: budget.limited(budget.MAX_WORK // 500)
+    )
     refused(theory.get("sam-pl-minibatch-best-step"), "more steps of exact arithmetic")
 
 

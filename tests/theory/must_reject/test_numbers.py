@@ -9,15 +9,15 @@ import pytest
 from small import P_POSITIVE, make, p, refused, small, x
 
 import theory
-from theory.assumptions import ZERO
-from theory.certificates import ZERO as NOTHING
-from theory.certificates import Norm, Number, Square
-from theory.checkers import examine
-from theory.expressions.terms import Const, Named, Operator, Power, Relation, Time, norm2
-from theory.ground import NoRefutation, statements
-from theory.obligations import Unstated, problem
-from theory.statements import Condition, Status, Theorem
-from theory.witnesses import witness
+from theory.opinions import examine
+from theory.opinions.ground import NoRefutation, statements
+from theory.opinions.obligations import Unstated, problem
+from theory.proving.assumptions import ZERO
+from theory.proving.witnesses import witness
+from theory.trusted.certificates import ZERO as NOTHING
+from theory.trusted.certificates import Norm, Number, Square
+from theory.trusted.statements import Condition, Status, Theorem
+from theory.trusted.terms import Const, Named, Operator, Power, Relation, Time, norm2
 
 BIG = 2**40
 
@@ -152,11 +152,11 @@ def test_what_the_kernel_did_not_foresee_is_no_proof(monkeypatch):
         def fail(*_, raised=raised):
             raise raised
 
-        monkeypatch.setattr("theory.kernel._verify", fail)
+        monkeypatch.setattr("theory.trusted.kernel._verify", fail)
         report = theory.check(SQUARE)
         assert report.status is Status.UNDECIDED and not report.steps[0].accepted
         assert type(raised).__name__ in report.reason and "\n" not in report.reason
-    monkeypatch.setattr("theory.kernel._verify", _interrupted)
+    monkeypatch.setattr("theory.trusted.kernel._verify", _interrupted)
     with pytest.raises(KeyboardInterrupt):
         theory.check(SQUARE)
 

@@ -7,12 +7,15 @@ import pytest
 from small import H, f, f_b, make, p, proved, q, refused, u, x, y
 
 import theory
-from theory.algorithms import GD, SamSpec
-from theory.building import add
-from theory.certificates import ZERO as NOTHING
-from theory.certificates import Fact, Instance, Multiple, Square
-from theory.expressions.printing import to_latex, to_text
-from theory.expressions.terms import (
+from theory.proving.building import add
+from theory.soundness import mutants, tampering
+from theory.text.printing import to_latex, to_text
+from theory.trusted.algorithms import GD, SamSpec
+from theory.trusted.certificates import ZERO as NOTHING
+from theory.trusted.certificates import Fact, Instance, Multiple, Square
+from theory.trusted.notation import SYMBOLS, step_size
+from theory.trusted.statements import Assumption, Condition, Dynamics, Rule
+from theory.trusted.terms import (
     Along,
     Const,
     Function,
@@ -27,9 +30,6 @@ from theory.expressions.terms import (
     norm2,
     scalar,
 )
-from theory.notation import SYMBOLS, step_size
-from theory.soundness import mutants, tampering
-from theory.statements import Assumption, Condition, Dynamics, Rule
 
 J, J_b = Operator("J"), Operator("J", sampled=True)
 HALF = scalar(1) / 2

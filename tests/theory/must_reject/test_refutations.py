@@ -7,14 +7,14 @@ import pytest
 from small import P_POSITIVE, H, P, f, f_b, make, p, q, refused, u, x, y
 
 import theory
-from theory import checkers
-from theory.assumptions import ZERO
-from theory.building import UNPROVED
-from theory.certificates import Fact, Square
-from theory.checkers import Opinion, coq_checker, z3_checker
-from theory.expressions.terms import Along, Inner, Operator, Time, Value, norm2
-from theory.statements import Assumption, Rule, Status
-from theory.witnesses import completed, witness
+from theory import opinions as checkers
+from theory.opinions import Opinion, coq_checker, z3_checker
+from theory.proving.assumptions import ZERO
+from theory.proving.building import UNPROVED
+from theory.proving.witnesses import completed, witness
+from theory.trusted.certificates import Fact, Square
+from theory.trusted.statements import Assumption, Rule, Status
+from theory.trusted.terms import Along, Inner, Operator, Time, Value, norm2
 
 ONE = [[[1]]]
 FALSE = p <= 1  # at p = 2

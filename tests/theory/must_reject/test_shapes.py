@@ -7,10 +7,11 @@ from fractions import Fraction
 import pytest
 from small import P_POSITIVE, Q_NONNEGATIVE, f, make, p, proved, q, refused, x
 
-from theory.assumptions import ZERO
-from theory.building import times
-from theory.certificates import Add, Fact, Number, PowerOf, Square
-from theory.expressions.terms import (
+from theory.proving.assumptions import ZERO
+from theory.proving.building import times
+from theory.trusted.certificates import Add, Fact, Number, PowerOf, Square
+from theory.trusted.statements import Condition, Theorem
+from theory.trusted.terms import (
     Const,
     Function,
     IllFormed,
@@ -21,7 +22,6 @@ from theory.expressions.terms import (
     Value,
     norm2,
 )
-from theory.statements import Condition, Theorem
 
 
 class LyingConst(Const):

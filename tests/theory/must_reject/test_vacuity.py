@@ -6,13 +6,13 @@ from fractions import Fraction
 import pytest
 from small import P_POSITIVE, H, H_b, f, f_b, make, p, proved, q, refused, u, x, y
 
-from theory import witnesses
-from theory.assumptions import ZERO
-from theory.building import add
-from theory.certificates import Fact, Instance, Square
-from theory.expressions.terms import Gradient, Inner, Mean, Named, Value, norm2
-from theory.statements import Assumption, Condition, Rule
-from theory.witnesses import witness
+from theory.proving import witnesses
+from theory.proving.assumptions import ZERO
+from theory.proving.building import add
+from theory.proving.witnesses import witness
+from theory.trusted.certificates import Fact, Instance, Square
+from theory.trusted.statements import Assumption, Condition, Rule
+from theory.trusted.terms import Gradient, Inner, Mean, Named, Value, norm2
 
 NEGATIVE = Condition("p < 0", p < ZERO)
 ONE = [[[1]]]

@@ -8,17 +8,25 @@ import pytest
 from small import P_POSITIVE, H, H_b, P, f, f_b, make, p, proved, refused, u, y
 
 import theory
-from theory import models
-from theory.assumptions import ZERO, convex, interpolation, minimiser, polyak_lojasiewicz
-from theory.building import UNPROVED
-from theory.certificates import Square
-from theory.export.to_json import decode, encode
-from theory.expressions.terms import Gradient, Inner, Mean, Named, Operator, Value, norm2
-from theory.ground import NoRefutation, statements
-from theory.instances import is_nonnegative
+from theory.opinions.ground import NoRefutation, statements
+from theory.proving import models
+from theory.proving.assumptions import ZERO, convex, interpolation, minimiser, polyak_lojasiewicz
+from theory.proving.building import UNPROVED
+from theory.proving.witnesses import algebraic, of_model, positive_root, quadratic, witness
 from theory.search.refutation import refute
-from theory.statements import Algebraic, Assumption, Condition, Quadratic, Root, Rule, Status
-from theory.witnesses import algebraic, of_model, positive_root, quadratic, witness
+from theory.trusted.certificates import Square
+from theory.trusted.instances import is_nonnegative
+from theory.trusted.statements import (
+    Algebraic,
+    Assumption,
+    Condition,
+    Quadratic,
+    Root,
+    Rule,
+    Status,
+)
+from theory.trusted.terms import Gradient, Inner, Mean, Named, Operator, Value, norm2
+from theory.wire import decode, encode
 
 J, J_b = Operator("J"), Operator("J", sampled=True)
 v = Named("v")

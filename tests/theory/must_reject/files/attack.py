@@ -1,9 +1,9 @@
 # What the attacks share: a claim with a certificate that does not prove it.
 from fractions import Fraction
 
-from theory.certificates import ZERO
-from theory.expressions.terms import Const, Param
-from theory.statements import Attribution, Kind, Lemma, Source, Theorem
+from theory.trusted.certificates import ZERO
+from theory.trusted.statements import Attribution, Kind, Lemma, Source, Theorem
+from theory.trusted.terms import Const, Param
 
 p, q = Param("p"), Param("q")
 zero = Const(Fraction(0))

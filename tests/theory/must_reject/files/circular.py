@@ -1,8 +1,8 @@
 # Attack: two steps that appeal to each other.
 from attack import false_claim, p
 
-from theory.certificates import Fact
-from theory.statements import Lemma
+from theory.trusted.certificates import Fact
+from theory.trusted.statements import Lemma
 
 claim = 1 + p**2 <= 0
 THEOREM = false_claim(claim, Fact("first"), before=(Lemma("first", claim, Fact("claim"), ""),))

@@ -1,10 +1,10 @@
 # Attack: a rule that no space satisfies (every vector is shorter than 1), with a witness that lies.
 from attack import false_claim, zero
 
-from theory.certificates import Instance
-from theory.expressions.terms import Named, norm2
-from theory.statements import Assumption, Rule
-from theory.witnesses import witness
+from theory.proving.witnesses import witness
+from theory.trusted.certificates import Instance
+from theory.trusted.statements import Assumption, Rule
+from theory.trusted.terms import Named, norm2
 
 u, x = Named("u"), Named("x")
 THEOREM = false_claim(

@@ -5,8 +5,8 @@ import sys
 
 from attack import false_claim, p
 
-from theory.certificates import Number
-from theory.export.to_json import encode
+from theory.trusted.certificates import Number
+from theory.wire import encode
 
 data = encode((false_claim(p**2 <= 0, Number(-1)),))
 data[0]["proof"][0]["certificate"]["value"] = 0.5

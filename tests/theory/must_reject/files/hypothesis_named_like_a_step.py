@@ -1,8 +1,8 @@
 # Attack: a step that replaces a hypothesis of the same name by a stronger one.
 from attack import false_claim, p, zero
 
-from theory.certificates import Fact, Square
-from theory.statements import Condition, Lemma
+from theory.trusted.certificates import Fact, Square
+from theory.trusted.statements import Condition, Lemma
 
 THEOREM = false_claim(
     p + zero >= 1,

@@ -3,7 +3,7 @@ from fractions import Fraction
 
 from attack import false_claim
 
-from theory.expressions.terms import Const
+from theory.trusted.terms import Const
 
 
 class Anything(Const):

@@ -3,8 +3,8 @@ import json
 import os
 import sys
 
-from theory.export.to_json import encode
-from theory.statements import Report, Status
+from theory.trusted.statements import Report, Status
+from theory.wire import encode
 
 os.write(int(sys.argv[2]), json.dumps(encode((Report(Status.PROVED, "", (), ()),))).encode())
 os._exit(0)

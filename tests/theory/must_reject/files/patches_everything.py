@@ -3,9 +3,10 @@ from fractions import Fraction
 
 from attack import false_claim, p
 
-from theory import kernel, registry
-from theory.expressions.polynomials import Frac, Poly
-from theory.statements import Report, Status
+from theory import registry
+from theory.trusted import kernel
+from theory.trusted.polynomials import Frac, Poly
+from theory.trusted.statements import Report, Status
 
 kernel.check = registry.decode = lambda *_: Report(Status.PROVED, "", (), ())
 Poly.__eq__ = Frac.same = lambda *_: True

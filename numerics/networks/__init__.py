@@ -1,0 +1,1 @@
+"""Networks, and the tasks on which the figures train them."""

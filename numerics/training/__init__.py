@@ -1,0 +1,1 @@
+"""Training of one network or of many at once, each as if alone."""

@@ -1,0 +1,1 @@
+"""What several figures share: their runs, and how they are drawn."""

@@ -1,1 +1,0 @@
-"""Theorems and certificates in other notations."""

@@ -1,1 +1,0 @@
-"""The language: scalar and vector expressions as immutable trees, and their exact lowering."""

@@ -1,0 +1,1 @@
+"""What helps to write a statement, its proof and its witness; nothing here is believed."""

@@ -1,0 +1,1 @@
+"""How statements, proofs and verdicts are written out for people."""

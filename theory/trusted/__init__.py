@@ -1,0 +1,1 @@
+"""What must be believed, and nothing else: see README.md beside this file."""
