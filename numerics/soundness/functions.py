@@ -10,8 +10,8 @@ from torch import Tensor, nn
 __all__ = ["Complex", "Energy", "Once", "Packed", "Proper", "Skewed", "Sparse"]
 
 
-class Once(torch.autograd.Function):
-    """sin, whose derivative torch takes for a constant."""
+class _Sine(torch.autograd.Function):
+    """sin, its derivative still to be said."""
 
     generate_vmap_rule = True
 
@@ -24,6 +24,10 @@ class Once(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
         """Keep the input."""
         ctx.save_for_backward(inputs[0])
+
+
+class Once(_Sine):
+    """sin, whose derivative torch takes for a constant."""
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -32,20 +36,8 @@ class Once(torch.autograd.Function):
         return slope * ctx.saved_tensors[0].cos()
 
 
-class Skewed(torch.autograd.Function):
+class Skewed(_Sine):
     """sin with a backward that is 5% too large where x is positive: no gradient of anything."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(x: Tensor) -> Tensor:
-        """The value."""
-        return x.sin()
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        """Keep the input."""
-        ctx.save_for_backward(inputs[0])
 
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> Tensor:
