@@ -199,11 +199,11 @@ def test_z3_loads_the_library_that_it_came_with(tmp_path):
         (tmp_path / own.name).symlink_to(own)
     assert any(tmp_path.iterdir())
     script = (
-        "import ctypes; from theory import checkers; load, seen = ctypes.CDLL, []\n"
+        "import ctypes; from theory import opinions; load, seen = ctypes.CDLL, []\n"
         "ctypes.CDLL = lambda name, *more: seen.append(name) or load(name, *more)\n"
         "{}import z3; print(seen[-1])"
     )
-    for before, taken in (("", tmp_path), ("checkers.fix(); ", Path(z3.__file__).parent)):
+    for before, taken in (("", tmp_path), ("opinions.fix(); ", Path(z3.__file__).parent)):
         done = subprocess.run(
             [sys.executable, "-P", "-c", script.format(before)],
             cwd=tmp_path, capture_output=True, text=True, check=True,

@@ -8,7 +8,7 @@ import pytest
 import torch
 from oracles import cifar as oracle
 
-from numerics.data.mnist import cifar10
+from numerics.data import cifar10
 from numerics.errors import DataAbsent
 
 CONTENT = oracle.batches()

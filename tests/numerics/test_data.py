@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from numerics.data.mnist import mnist as data
+from numerics.data import mnist as data
 
 FOLDER = Path(data.__file__).parents[1] / "data" / "mnist"
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from oracles import cifar as oracle
 
-from numerics.data.mnist import cifar10
+from numerics.data import cifar10
 from numerics.networks import cifar_resnet
 from paper_figures import __main__ as command_line
 from paper_figures.tables import from_csv
