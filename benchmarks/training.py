@@ -20,7 +20,7 @@ import torch
 from machine import describe, timed
 from torch import Tensor, nn
 
-from numerics.data import mnist_subset
+from numerics.data.mnist import mnist_subset
 from numerics.hessians import CROSS_ENTROPY
 from numerics.networks.perceptrons import mlp
 from numerics.training.ensembles import generator

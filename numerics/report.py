@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import theory
 from numerics.checks import check_choice, check_finite, check_positive
-from numerics.data import mnist_subset
+from numerics.data.mnist import mnist_subset
 from numerics.errors import ModelFails
 from numerics.hessians import (
     CROSS_ENTROPY,

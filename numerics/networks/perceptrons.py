@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from numerics.checks import check_choice, check_count
-from numerics.data import mnist_subset
+from numerics.data.mnist import mnist_subset
 from numerics.hessians import SQUARE_LOSS, Moments, SampleHessians, moments, per_sample
 from numerics.hessians.losses import Loss
 from numerics.training.to_loss import Member, TrainingRun, train_ensemble

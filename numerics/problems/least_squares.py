@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from numerics.checks import as_vector, check_count, check_finite, check_nonempty
-from numerics.data import mnist_subset
+from numerics.data.mnist import mnist_subset
 from numerics.problems import trajectories
 from numerics.problems.constants import Constants, compact_svd, least_squares_constants
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from numerics.data import mnist_subset
+from numerics.data.mnist import mnist_subset
 from numerics.hessians.generic import FlatModel
 from numerics.networks.interpolating import InterpolatingMinimum, interpolating_minimum, linearise
 from numerics.networks.perceptrons import NetworkProblem

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from numerics.data import mnist_subset
+from numerics.data.mnist import mnist_subset
 from numerics.problems import FiniteSum, LeastSquares
 
 
