@@ -10,7 +10,7 @@ import torch
 
 from numerics.data import mnist as data
 
-FOLDER = Path(data.__file__).parents[1] / "data" / "mnist"
+FOLDER = Path(data.__file__).parents[2] / "data" / "mnist"
 
 
 @pytest.fixture(scope="module")
