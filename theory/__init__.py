@@ -2,6 +2,7 @@
 
 from theory import _entry as _entry  # before all others: it decides where they are looked for
 from theory.registry import get, load, load_file
+from theory.text.symbolic import to_sympy
 from theory.trusted.algorithms import GD, NORMALIZED_SAM, SAM, SGD, SamSpec
 from theory.trusted.kernel import check
 from theory.trusted.statements import Report, Status, Theorem
@@ -20,4 +21,5 @@ __all__ = [
     "get",
     "load",
     "load_file",
+    "to_sympy",
 ]
