@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from numerics.confrontations.verdicts import Verdict as Measurement
-from paper_figures.report.markup import Markup, address, badge, folded, prose, separated, tag
-from paper_figures.report.mathml import formula
 from paper_figures.report.measured import WEIGHTIEST
 from theory.opinions import Verdict
 from theory.opinions.coq_theorem import document
 from theory.opinions.ground import NoRefutation
 from theory.opinions.obligations import Unstated
+from theory.text.markup import Markup, address, badge, folded, prose, separated, tag
+from theory.text.mathml import formula
 from theory.text.verdicts import DECIDED, as_json, headline
 from theory.trusted.statements import Theorem
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from operator import attrgetter
 
 from paper_figures.report.evidence import downloads, measurements, quantities
 from paper_figures.report.figures import Figure
-from paper_figures.report.markup import Markup, badge, folded, join, prose, separated, tag
-from paper_figures.report.mathml import formula, symbol, value
 from paper_figures.report.measured import NOT_MEASURED, Measured
 from theory.opinions import Verdict
 from theory.text.conventions import algorithm, conventions
 from theory.text.instance import symbols, untrue
+from theory.text.markup import Markup, badge, folded, join, prose, separated, tag
+from theory.text.mathml import MATHML, MATHML_PRINTER, formula, inline, value
 from theory.text.plain import cited
-from theory.text.printing import LATEX, Printer
 from theory.text.prose import UNSEEN, in_words
 from theory.text.verdicts import DECIDED, is_proof, steps
 from theory.trusted.certificates import Fact, Instance
@@ -23,8 +21,6 @@ from theory.trusted.statements import Assumption, Condition, Hypothesis, Lemma, 
 from theory.trusted.terms import Param, nodes
 
 __all__ = ["card"]
-
-LATEX_FORM = attrgetter("latex")
 
 
 def card(
@@ -110,7 +106,7 @@ def _legend(claims: Iterable[Lemma]) -> Markup | None:
     """What the parameters of the claims stand for."""
     names = {n.name for lemma in claims for n in nodes(lemma.claim) if isinstance(n, Param)}
     meanings = [
-        tag("span", symbol(s.latex), " ", prose(s.meaning))
+        tag("span", inline(MATHML.param(name)), " ", prose(s.meaning))
         for name, s in SYMBOLS.items()
         if name in names
     ]
@@ -119,13 +115,13 @@ def _legend(claims: Iterable[Lemma]) -> Markup | None:
 
 def _symbols(theorem: Theorem) -> Markup:
     """The algorithm's step, and what every symbol of the statement stands for."""
-    printer = Printer(LATEX)
     lines = [
-        tag("li", symbol(name), prose(f": {what}")) for name, what in conventions(theorem, printer)
+        tag("li", inline(name), prose(f": {what}"))
+        for name, what in conventions(theorem, MATHML_PRINTER)
     ]
-    if runs := algorithm(theorem, printer):
+    if runs := algorithm(theorem, MATHML_PRINTER):
         name, step, start = runs
-        lines.insert(0, tag("li", prose(f"{name}: "), symbol(step), ", from ", symbol(start)))
+        lines.insert(0, tag("li", prose(f"{name}: "), inline(step), ", from ", inline(start)))
     return folded("Symbols and conventions", tag("ul", *lines, class_="symbols"))
 
 
@@ -157,7 +153,7 @@ def _relations(hypothesis: Hypothesis) -> Iterator[Markup]:
         return
     assert isinstance(hypothesis, Assumption)  # there is no third kind
     for rule in hypothesis.rules:
-        names = separated([symbol(variable.name) for variable in rule.variables])
+        names = separated([inline(MATHML.name(variable.name)) for variable in rule.variables])
         bound = tag("span", "for all ", names, class_="for-all") if names else None
         yield tag("div", bound, formula(rule.relation))
 
@@ -222,6 +218,6 @@ def _counterexample(verdict: Verdict, known: Collection[str]) -> Markup:
 
 
 def _instance(instance: Witness) -> Markup:
-    shown = [tag("li", value(name, x)) for name, x in symbols(instance, LATEX_FORM)]
+    shown = [tag("li", value(name, x)) for name, x in symbols(instance, MATHML)]
     intro = tag("p", "With H", tag("sub", "b"), " = A", tag("sub", "b"), ", each b equally likely:")
     return join([intro, tag("ul", *shown, class_="instance")])
