@@ -127,7 +127,7 @@ def test_a_power_of_a_fraction_is_bracketed():
 
 def test_a_matrix_has_its_entries_row_by_row():
     shown = value(
-        MATHML.name("A_1"), ((Fraction(1), Fraction(-2, 3)), (Fraction(-2, 3), Fraction(4)))
+        MATHML.numbered("A", 1), ((Fraction(1), Fraction(-2, 3)), (Fraction(-2, 3), Fraction(4)))
     )
     rows = list(ElementTree.fromstring(shown).iter("mtr"))
     assert ["".join(row.itertext()) for row in rows] == ["1−23", "−234"]

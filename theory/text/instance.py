@@ -51,13 +51,13 @@ def symbols(instance: Witness, v: Vocabulary) -> Iterator[tuple[str, Value]]:
     yield from ((v.param(name), value) for name, value in instance.parameters)
     yield from ((v.name(name), vector) for name, vector in instance.vectors)
     for i, matrix in enumerate(instance.curvatures, 1):
-        yield v.name(f"A_{i}"), matrix
+        yield v.numbered("A", i), matrix
     for name, matrices in instance.operators:
         for i, matrix in enumerate(matrices, 1):
-            yield v.name(f"{name}_{i}" if len(matrices) > 1 else name), matrix
+            yield v.numbered(name, i) if len(matrices) > 1 else v.name(name), matrix
     for name, quadratics in instance.functions:
         for i, quadratic in enumerate(quadratics, 1):
-            each = v.name(f"{name}_{i}" if len(quadratics) > 1 else name)
+            each = v.numbered(name, i) if len(quadratics) > 1 else v.name(name)
             yield from zip((each + mark for mark in v.data), _data(quadratic), strict=True)
 
 

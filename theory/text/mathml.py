@@ -102,6 +102,7 @@ MATHML = Vocabulary(
     stacked=True,
     power=lambda base, exponent: _scripted("^", base, exponent),
     subscript=lambda name, index: _scripted("_", name, index),
+    numbered=lambda name, number: _scripted("_", _name(name), str(number)),
     fenced=lambda markup: _fenced("(", markup, ")"),
     inner=lambda left, right: _fenced("⟨", f"{left}{_sign(',')}{right}", "⟩"),
     norm=lambda markup: _scripted("^", _fenced("‖", markup, "‖"), "2"),

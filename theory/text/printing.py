@@ -28,6 +28,7 @@ class Vocabulary:
         stacked: whether a quotient has a bar, so that it and its parts need no brackets.
         power: a base with its exponent.
         subscript: a name with its index.
+        numbered: a name with the number of a sample.
         fenced: a piece in brackets.
         inner: the inner product of two vectors.
         norm: the squared norm of a vector.
@@ -50,6 +51,7 @@ class Vocabulary:
     stacked: bool
     power: Callable[[str, str], str]
     subscript: Callable[[str, str], str]
+    numbered: Callable[[str, int], str]
     fenced: Callable[[str], str]
     inner: Callable[[str, str], str]
     norm: Callable[[str], str]
@@ -98,6 +100,7 @@ TEXT = Vocabulary(
     stacked=False,
     power=_text_power,
     subscript=_text_subscript,
+    numbered=lambda name, number: f"{name}_{number}",
     fenced=lambda text: f"({text})",
     inner=lambda left, right: f"⟨{left}, {right}⟩",
     norm=lambda text: f"|{text}|²",
@@ -124,6 +127,9 @@ LATEX = Vocabulary(
     stacked=True,
     power=lambda base, exponent: f"{{{base}}}^{{{exponent}}}",
     subscript=lambda name, index: f"{name}_{{{index}}}",
+    numbered=lambda name, number: (
+        in_latex(name) + (f"_{number}" if number < 10 else f"_{{{number}}}")
+    ),
     fenced=lambda text: rf"\left({text}\right)",
     inner=lambda left, right: rf"\langle {left}, {right}\rangle",
     norm=lambda text: rf"\lVert {text}\rVert^{{2}}",
