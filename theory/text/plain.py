@@ -119,14 +119,14 @@ def _witness(theorem: Theorem) -> list[str]:
 
 
 def _instance(instance: Witness) -> list[str]:
-    lines = [f"   {name} = {_shown(value)}" for name, value in symbols(instance, TEXT)]
+    lines = [f"   {name} = {shown_value(value)}" for name, value in symbols(instance, TEXT)]
     if instance.root is None:
         return lines
     return [*lines, "   where " + ", ".join(map(to_text, defining(instance.root)))]
 
 
-def _shown(value: Value) -> str:
+def shown_value(value: Value) -> str:
     """A number, or nested rows of numbers."""
     if isinstance(value, tuple):
-        return f"[{', '.join(map(_shown, value))}]"
+        return f"[{', '.join(map(shown_value, value))}]"
     return to_text(expression(value))

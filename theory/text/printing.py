@@ -193,7 +193,7 @@ class Printer:
                 return self.expectation(argument)
             case T.Along(argument, time):
                 return self.expectation(T.rebuild(argument, lambda n: self.iterate(n, time)))
-        raise TypeError(f"not a scalar: {tree!r}")
+        raise TypeError(f"not a scalar: a {type(tree).__name__}")
 
     def raised(self, base: T.Scalar, text: str) -> bool:
         """Whether a base has an exponent of its own, so that a power of it needs brackets."""
@@ -299,7 +299,7 @@ class Printer:
             case T.Apply(operator, vector):
                 argument = self.wrap(self.vector(vector), ATOMIC)
                 return self.v.applied(self.function(operator), argument), ATOMIC
-        raise TypeError(f"not a vector: {tree!r}")
+        raise TypeError(f"not a vector: a {type(tree).__name__}")
 
 
 def to_text(tree: T.Relation | T.Scalar) -> str:
