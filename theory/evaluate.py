@@ -35,14 +35,24 @@ class Evaluation:
     """A quantity of a theorem at given parameters.
 
     Attributes:
-        value: float64, broadcast over the parameters; NaN where the theorem says nothing.
-        covered: whether the hypotheses on the parameters hold there.
+        value: float64, broadcast over the parameters, and a float if all of them are numbers; NaN
+            where the theorem says nothing.
+        covered: whether the hypotheses on the parameters hold there, of the same shape.
         uncovered_by: the names of the conditions that fail somewhere.
     """
 
-    value: Floats
-    covered: NDArray[np.bool_]
+    value: Floats | float
+    covered: NDArray[np.bool_] | bool
     uncovered_by: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        failing = f"; failing: {', '.join(self.uncovered_by)}" if self.uncovered_by else ""
+        if isinstance(self.value, float):
+            return f"<Evaluation {self.value}{failing}>"
+        inside = self.value[self.covered]
+        span = f", from {inside.min():.6g} to {inside.max():.6g}" if inside.size else ""
+        shape = f"of shape {self.value.shape}"
+        return f"<Evaluation {shape}, {inside.size} covered{span}{failing}>"
 
 
 def parameters(tree: Any) -> frozenset[str]:
@@ -179,4 +189,7 @@ def evaluate(theorem: Theorem, quantity: str, **given: ArrayLike) -> Evaluation:
         covered = covered & here
         if not np.all(here):
             failing.append(condition.name)
+    if all(np.ndim(number) == 0 for number in given.values()):
+        found = float(number) if covered else np.nan
+        return Evaluation(found, bool(covered), tuple(failing))
     return Evaluation(np.where(covered, number, np.nan), covered, tuple(failing))

@@ -19,7 +19,6 @@ EXTRAS = {
     "flint": "solvers",
     "shtab": "completion",
     "submitit": "slurm",
-    "sympy": "solvers",
     "z3": "solvers",
 }
 #: More names than this are not listed in a line.

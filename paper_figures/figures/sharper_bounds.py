@@ -106,7 +106,8 @@ def decrease(name: str, radius: np.ndarray, known: Mapping[str, float]) -> np.nd
     """1 - factor at the best step size."""
     theorem = theory.get(name)
     best = ev.evaluate(theorem, "best_step_size", radius=radius, **known)
-    return 1 - ev.evaluate(theorem, "factor", step_size=best.value, radius=radius, **known).value
+    factor = ev.evaluate(theorem, "factor", step_size=best.value, radius=radius, **known)
+    return 1 - np.asarray(factor.value)
 
 
 def moment_curve(names: Sequence[str], at: np.ndarray, _chosen: Mapping[str, Any]) -> np.ndarray:

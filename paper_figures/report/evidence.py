@@ -1,32 +1,21 @@
-"""What stands beside a proof: quantities, measurements, and the files to check it with."""
+"""What stands beside a proof: measurements, and the files to check it with."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from numerics.confrontations.verdicts import Verdict as Measurement
-from paper_figures.report.markup import Markup, address, badge, folded, prose, separated, tag
-from paper_figures.report.mathml import formula
 from paper_figures.report.measured import WEIGHTIEST
 from theory.opinions import Verdict
 from theory.opinions.coq_theorem import document
 from theory.opinions.ground import NoRefutation
 from theory.opinions.obligations import Unstated
+from theory.text.markup import Markup, address, badge, folded, prose, separated, tag
 from theory.text.verdicts import DECIDED, as_json, headline
-from theory.trusted.statements import Theorem
 
-__all__ = ["downloads", "measurements", "quantities"]
+__all__ = ["downloads", "measurements"]
 
 COLUMNS = ("problem", "verdict", "measured", "bound", "slack", "remark")
-
-
-def quantities(theorem: Theorem) -> Markup | None:
-    """The expressions that have a name by which they can be evaluated and drawn."""
-    items = [
-        tag("li", tag("code", q.name), ": ", prose(q.meaning), formula(q.expression))
-        for q in theorem.quantities
-    ]
-    return folded("Quantities that can be evaluated", tag("ul", *items)) if items else None
 
 
 def measurements(found: Sequence[Measurement]) -> Markup:

@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from paper_figures.recipes import discover, load
-from paper_figures.report.markup import address
+from theory.text.markup import address
 
 __all__ = ["Figure", "related"]
 

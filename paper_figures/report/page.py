@@ -15,10 +15,10 @@ from numerics.confrontations.verdicts import Outcome
 from numerics.progress import progress
 from paper_figures.report.explorer import explorer_data
 from paper_figures.report.figures import Figure, related
-from paper_figures.report.markup import Markup, badge, folded, join, prose, tag
 from paper_figures.report.measured import NOT_MEASURED, Measured
 from paper_figures.report.theorems import card
 from theory.opinions import Verdict, examine
+from theory.text.markup import Markup, badge, folded, join, prose, tag
 from theory.trusted.statements import Kind, Status
 
 __all__ = ["Report", "build", "render"]

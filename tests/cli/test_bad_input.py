@@ -243,14 +243,14 @@ def test_a_library_that_no_extra_brings_is_not_explained_away():
 @pytest.mark.parametrize(
     ("module", "arguments", "library"),
     [
-        ("theory", "check needs_solver.py", "sympy"),
+        ("theory", "check needs_solver.py", "cvxpy"),
         ("theory", "--print-completion bash", "shtab"),
         ("paper_figures", "build sharper_bounds --executor dask", "distributed"),
         ("paper_figures", "build sharper_bounds --executor slurm", "submitit"),
     ],
 )
 def test_a_command_without_its_library(module, arguments, library, tmp_path):
-    (tmp_path / "needs_solver.py").write_text("import theory.search\n")
+    (tmp_path / "needs_solver.py").write_text("import cvxpy\n")
     # A module of that name, found first, that fails as an absent one does.
     absent = f"raise ModuleNotFoundError('No module named {library}', name={library!r})\n"
     (tmp_path / f"{library}.py").write_text(absent)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 import pytest
+import sympy
 
 import theory
 from theory.trusted.statements import Status
@@ -47,6 +49,20 @@ def test_the_example_runs(root, capsys):
     (block,) = re.findall(r"```python\n(.*?)```", page(root), re.S)
     exec(compile(block, "docs/sharp-theory.md", "exec"), {})
     assert "stable" in capsys.readouterr().out
+
+
+def test_the_best_step_size_of_the_readme_is_the_theorems(root):
+    blocks = re.findall(r"```python\n(.*?)```", (root / "README.md").read_text(), re.S)
+    names = {}
+    for block in blocks:
+        if "import theory" in block:
+            exec(compile(block, "README.md", "exec"), names)
+    (block,) = (block for block in blocks if "sympy" in block)
+    *before, last = ast.parse(block).body
+    exec(compile(ast.Module(before, []), "README.md", "exec"), names)
+    (found,) = eval(compile(ast.Expression(last.value), "README.md", "eval"), names)
+    best = names["statement"].quantities["best_step_size"]
+    assert names["theorem"].id == "sam-pl-linear" and sympy.simplify(found - best) == 0
 
 
 def page(root):

@@ -11,11 +11,11 @@ from oracles.html_page import Page, section
 
 import theory
 from numerics.confrontations.verdicts import Point, judge
-from paper_figures.report.markup import Markup, prose, tag
 from paper_figures.report.measured import Measured, read
 from paper_figures.report.page import render
 from theory.opinions import Opinion, Verdict, examine
 from theory.opinions.coq_theorem import document as coq
+from theory.text.markup import Markup, prose, tag
 from theory.text.printing import to_text
 from theory.trusted.certificates import Fact
 from theory.trusted.statements import Condition, Report, Status

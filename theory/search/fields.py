@@ -11,9 +11,9 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
-from sympy import QQ  # type: ignore[import-untyped]
-from sympy.polys.fields import FracField  # type: ignore[import-untyped]
-from sympy.polys.orderings import grlex  # type: ignore[import-untyped]
+from sympy import QQ
+from sympy.polys.fields import FracField
+from sympy.polys.orderings import grlex
 
 from theory.trusted.lowering import ParamAtom
 from theory.trusted.polynomials import Frac, Monomial, Poly

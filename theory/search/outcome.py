@@ -6,9 +6,13 @@ import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from theory.opinions import examine
 from theory.proving.models import Model
 from theory.search.fields import Point
 from theory.search.sdp import SolverStatus
+from theory.text.html import shown as styled
+from theory.text.html import typeset
+from theory.text.markup import badge, prose, tag
 from theory.trusted.statements import Status, Theorem
 
 
@@ -74,6 +78,17 @@ class Outcome:
         if self.found is None:
             raise NotFound(f"the search found no proof ({self.status.value}): {self.reason}")
         return self.found
+
+    def __repr__(self) -> str:
+        what = self.reason if self.found is None else self.found.id
+        return f"<Outcome {self.status.value}: {what}>"
+
+    def _repr_html_(self) -> str:
+        """The theorem, or how the search ended."""
+        how = tag("p", badge(self.status.value), " ", prose(self.reason))
+        if self.found is None:
+            return styled(tag("div", how))
+        return typeset(examine(self.found))
 
 
 class Stop(Exception):

@@ -34,19 +34,22 @@ def conventions(theorem: Theorem, printer: Printer) -> Iterator[tuple[str, str]]
         for kind in (T.Param, T.Named, T.Function, T.Operator)
     }
     if names[T.Param]:
-        parameters = ", ".join(map(printer.v.param, names[T.Param]))
+        parameters = printer.v.comma.join(map(printer.v.param, names[T.Param]))
         yield parameters, "a real number" if len(names[T.Param]) == 1 else "real numbers"
     if vectors := [name for name in names[T.Named] if name != ITERATE.name]:
         kind = "a vector" if len(vectors) == 1 else "vectors"
-        yield ", ".join(map(printer.v.name, vectors)), f"{kind} {SPACE}"
+        yield printer.v.comma.join(map(printer.v.name, vectors)), f"{kind} {SPACE}"
     if ITERATE in found:
         iterate = ", and at a time t the iterate of the algorithm" if T.Along in kinds else ""
         yield printer.v.name(ITERATE.name), f"an arbitrary vector {SPACE}{iterate}"
     for name in names[T.Function]:
         sampled = T.Function(name, sampled=True)
         if sampled in found:
-            written = f"{printer.function(T.Function(name))}, {printer.function(sampled)}"
-            yield written, "the mean loss, and the loss of the sample b; both are differentiable"
+            both = (printer.function(T.Function(name)), printer.function(sampled))
+            yield (
+                printer.v.comma.join(both),
+                "the mean loss, and the loss of the sample b; both are differentiable",
+            )
         else:
             yield printer.function(T.Function(name)), "a differentiable function"
     for name in names[T.Operator]:
@@ -55,7 +58,7 @@ def conventions(theorem: Theorem, printer: Printer) -> Iterator[tuple[str, str]]
         )
     if any(isinstance(node, T.Function | T.Operator) and node.sampled for node in found):
         index = "a random sample; what is said of it outside an expectation holds for every one"
-        yield "b", index
+        yield printer.v.name("b"), index
     if T.Mean in kinds or T.Along in kinds:
         history = " and, at an iterate, over those of the steps before" if T.Along in kinds else ""
         over = f"the expectation over the sample b{history}; all vectors above are independent of b"
@@ -71,7 +74,8 @@ def _operator(found: list[T.Operator], printer: Printer) -> Iterator[tuple[str, 
     if not first.symmetric:
         meaning += ", not assumed symmetric"
     if any(operator.sampled for operator in found):
-        written += f", {printer.function(T.Operator(first.name, True, first.symmetric))}"
+        sampled = printer.function(T.Operator(first.name, True, first.symmetric))
+        written += f"{printer.v.comma}{sampled}"
         meaning = f"the mean {kind}, and that of the sample b"
         meaning += "" if first.symmetric else "; they are not assumed symmetric"
     yield written, meaning
@@ -86,7 +90,7 @@ def algorithm(theorem: Theorem, printer: Printer) -> tuple[str, str, str] | None
         return None
     try:
         new = printer.v.power(printer.v.name(ITERATE.name), "+")
-        step = f"{new} = {printer.vector(dynamics.step())[0]}"
+        step = f"{new}{printer.v.signs['==']}{printer.vector(dynamics.step())[0]}"
     except T.IllFormed as problem:
-        step = str(problem)
+        step = printer.v.words(str(problem))
     return dynamics.algorithm.name, step, printer.vector(dynamics.start)[0]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 
 from theory.proving.degeneracy import degenerate
-from theory.text.printing import LATEX, TEXT
+from theory.text.printing import Vocabulary
 from theory.trusted.budget import limited
 from theory.trusted.instances import unmet
-from theory.trusted.notation import Symbol, symbol
 from theory.trusted.statements import (
     Algebraic,
     Failure,
@@ -42,43 +41,30 @@ INSTANCE = f"Instance ({SAMPLES})"
 WITNESS = f"Witness ({SAMPLES})"
 
 
-def symbols(instance: Witness, written: Callable[[Symbol], str]) -> Iterator[tuple[str, Value]]:
-    """Every symbol with its value.
+def symbols(instance: Witness, v: Vocabulary) -> Iterator[tuple[str, Value]]:
+    """Every symbol, as a vocabulary writes it, with its value.
 
     `A_1`, `A_2`, ... are the matrices of the samples.  An operator P has `P_1`, ..., or `P` if it
     is the same for all samples; a function f has its Hessian `f_1''`, gradient `f_1'(0)` and value
     `f_1(0)`.
-
-    Args:
-        instance: the instance.
-        written: which form of a parameter's symbol is wanted.
     """
-    yield from ((written(symbol(name)), value) for name, value in instance.parameters)
-    for name, vector in instance.vectors:
-        yield written(Symbol(LATEX.name(name), TEXT.name(name), "")), vector
+    yield from ((v.param(name), value) for name, value in instance.parameters)
+    yield from ((v.name(name), vector) for name, vector in instance.vectors)
     for i, matrix in enumerate(instance.curvatures, 1):
-        yield written(_numbered("A", i)), matrix
+        yield v.numbered("A", i), matrix
     for name, matrices in instance.operators:
         for i, matrix in enumerate(matrices, 1):
-            yield written(_numbered(name, i if len(matrices) > 1 else 0)), matrix
+            yield v.numbered(name, i) if len(matrices) > 1 else v.name(name), matrix
     for name, quadratics in instance.functions:
         for i, quadratic in enumerate(quadratics, 1):
-            each = written(_numbered(name, i if len(quadratics) > 1 else 0))
-            yield from ((each + mark, value) for mark, value in _data(quadratic))
+            each = v.numbered(name, i) if len(quadratics) > 1 else v.name(name)
+            yield from zip((each + mark for mark in v.data), _data(quadratic), strict=True)
 
 
-def _numbered(name: str, number: int) -> Symbol:
-    """The symbol of a sample's matrix or function; 0 is for one that is the same for all."""
-    if not number:
-        return Symbol(name, name, "")
-    latex = f"{name}_{number}" if number < 10 else f"{name}_{{{number}}}"
-    return Symbol(latex, f"{name}_{number}", "")
-
-
-def _data(quadratic: Quadratic) -> Iterator[tuple[str, Value]]:
-    yield "''", quadratic.matrix
-    yield "'(0)", quadratic.linear or (Fraction(0),) * len(quadratic.matrix)
-    yield "(0)", quadratic.constant
+def _data(quadratic: Quadratic) -> tuple[Matrix, Row, Number]:
+    """Hessian everywhere, gradient and value at 0."""
+    zero = (Fraction(0),) * len(quadratic.matrix)
+    return quadratic.matrix, quadratic.linear or zero, quadratic.constant
 
 
 def expression(number: Number) -> Scalar:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
-
 from theory.opinions import Verdict, examine
 from theory.text.conventions import algorithm, conventions
 from theory.text.instance import (
@@ -24,7 +22,6 @@ from theory.text.verdicts import headline, is_proof, steps
 from theory.trusted.statements import Condition, Theorem, Witness
 from theory.trusted.terms import Relation
 
-LATEX_FORM = attrgetter("latex")
 ROW = r" \\ "
 
 PREAMBLE = r"""\documentclass{article}
@@ -148,7 +145,7 @@ def _witness(theorem: Theorem) -> list[str]:
 
 
 def _instance(instance: Witness) -> str:
-    shown = [f"{name} = {shown_value(value)}" for name, value in symbols(instance, LATEX_FORM)]
+    shown = [f"{name} = {shown_value(value)}" for name, value in symbols(instance, LATEX)]
     if instance.root is not None:
         shown.append(r",\quad ".join(map(to_latex, defining(instance.root))))
     return rf"\begin{{gather*}}{ROW.join(shown)}\end{{gather*}}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
-
 from theory.opinions import Verdict, examine
 from theory.text.conventions import algorithm, conventions
 from theory.text.instance import (
@@ -23,7 +21,6 @@ from theory.text.verdicts import headline, is_proof, steps
 from theory.trusted.statements import Condition, Source, Theorem, Witness
 
 TEXT_PRINTER = Printer(TEXT)
-TEXT_FORM = attrgetter("text")
 
 
 def cited(source: Source) -> str:
@@ -122,14 +119,14 @@ def _witness(theorem: Theorem) -> list[str]:
 
 
 def _instance(instance: Witness) -> list[str]:
-    lines = [f"   {name} = {_shown(value)}" for name, value in symbols(instance, TEXT_FORM)]
+    lines = [f"   {name} = {shown_value(value)}" for name, value in symbols(instance, TEXT)]
     if instance.root is None:
         return lines
     return [*lines, "   where " + ", ".join(map(to_text, defining(instance.root)))]
 
 
-def _shown(value: Value) -> str:
+def shown_value(value: Value) -> str:
     """A number, or nested rows of numbers."""
     if isinstance(value, tuple):
-        return f"[{', '.join(map(_shown, value))}]"
+        return f"[{', '.join(map(shown_value, value))}]"
     return to_text(expression(value))
