@@ -54,6 +54,17 @@ class Run:
     theorems: tuple[str, ...] = ()
     statements: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def given_seed(self) -> int:
+        """The seed, where it has one.
+
+        Raises:
+            ValueError: if it has none.
+        """
+        if self.seed is None:
+            raise ValueError("the run has no seed and is computed with one: give Run a seed")
+        return self.seed
+
     def key(self, recipe: str, version: str) -> str:
         """The name of the result: SHA-256 over the recipe, this input and the code's version.
 

@@ -26,7 +26,9 @@ __all__ = [
     "Look",
     "algorithm",
     "applied",
+    "beside",
     "figure",
+    "line",
     "panel_title",
     "shades",
 ]
@@ -109,6 +111,16 @@ def algorithm(name: str) -> Look:
     if name not in _ALGORITHMS:
         raise ValueError(f"algorithm {name!r} has no colour: add one to paper_figures/style.py")
     return _ALGORITHMS[name]
+
+
+def line(color: str, **more: Any) -> dict[str, Any]:
+    """Keyword arguments of a curve that has no `Look`: a colour, and whatever else is given."""
+    return {"color": color, **more}
+
+
+def beside(x: float, y: float, **more: Any) -> dict[str, Any]:
+    """Keyword arguments of a text that stands x and y points beside what it annotates."""
+    return {"xytext": (x, y), "textcoords": "offset points", **more}
 
 
 def shades(count: int) -> list[Look]:

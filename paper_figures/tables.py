@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 __all__ = ["Row", "Value", "from_csv", "from_one_field", "in_one_field", "to_csv"]
 
 Value: TypeAlias = str | int | float | None
-Row: TypeAlias = dict[str, Value]
+Row: TypeAlias = dict[str, Any]
+"""Column -> value of one line of a CSV; `to_csv` refuses what is no `Value`."""
 
 
 def to_csv(rows: Sequence[Row]) -> str:

@@ -11,28 +11,26 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from numerics.statistics import mean_interval
 from paper_figures import style
+from paper_figures.families import drawing
 from paper_figures.runs import Record
 from paper_figures.tables import Row, in_one_field
 from theory import NORMALIZED_SAM, SGD
 
 __all__ = [
+    "FIXED",
+    "FIXED_RADIUS",
     "METHODS",
+    "TUNED",
     "by_setting",
-    "clip_percent",
-    "draw_curve",
+    "chosen_members",
+    "column",
     "draw_gains",
     "gain_rows",
-    "human",
-    "name_ticks",
-    "one_legend",
-    "plain_log",
+    "radii",
 ]
 
 #: The radius that is used where none is tuned, as in the published runs.
@@ -43,25 +41,6 @@ METHODS = {
     FIXED: style.Look("#CC79A7", "v", "-"),
     TUNED: style.algorithm(NORMALIZED_SAM.name),
 }
-
-#: Settings of `ScaledMnist` by preset; each figure adds the scales and the label noise it needs.
-MNIST = {
-    "smoke": {
-        "samples": 400,
-        "validation": 200,
-        "test": 1000,
-        "epochs": 8,
-        "radii": [0.05, 0.1],
-        "batch_size": 50,
-    },
-    "laptop": {"samples": 2000, "validation": 2000, "epochs": 40},
-    "paper": {
-        "samples": 55_000,
-        "validation": 5000,
-        "epochs": 100,
-    },
-}
-SEEDS = {"smoke": [0, 1, 2], "laptop": [0, 1, 2, 3, 4], "paper": [0, 1, 2, 3, 4]}
 
 
 def by_setting(records: Sequence[Record]) -> list[tuple[Mapping[str, Any], list[Record]]]:
@@ -151,77 +130,15 @@ def draw_gains(
     fig, (left, right) = style.figure(style.PAGE, 2.7, 2)
     sizes = [row["parameters"] for row in rows]
     for axes, label in ((left, score), (right, gain)):
-        name_ticks(axes.xaxis, sizes, human)
+        drawing.name_ticks(axes.xaxis, sizes, drawing.human)
         axes.set(xlabel="number of parameters", ylabel=label)
     for place, (method, look) in enumerate(METHODS.items(), start=-1):
         part = [row for row in rows if (row["method"], row["epoch"]) == (method, "best")]
-        draw_curve(left, part, "parameters", "score", look, method, transform, dodge=place)
+        drawing.draw_curve(left, part, "parameters", "score", look, method, transform, dodge=place)
         if part[0]["gain"] is not None:
-            draw_curve(right, part, "parameters", "gain", look, method, dodge=place)
+            drawing.draw_curve(right, part, "parameters", "gain", look, method, dodge=place)
     right.axhline(0, color=METHODS[SGD.name].color, lw=0.8)
     fig.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=len(METHODS))
     style.panel_title(left, 0, f"test set, {rows[0]['seeds']} seeds")
     style.panel_title(right, 1, "improvement by SAM, paired by seed")
     return fig
-
-
-def one_legend(fig: Figure, *panels: Axes) -> None:
-    """One legend below the panels for the curves of several."""
-    handles, labels = (
-        [entry for part in parts for entry in part]
-        for parts in zip(*(axes.get_legend_handles_labels() for axes in panels), strict=True)
-    )
-    fig.legend(handles, labels, loc="outside lower center", ncols=len(labels))
-
-
-def name_ticks(axis: Axis, values: Sequence[Any], name: Callable[[float], str]) -> None:
-    """A logarithmic axis with a tick at each of the values that were measured."""
-    distinct = sorted(set(values))
-    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
-    axis.set_major_locator(FixedLocator(distinct))
-    axis.set_major_formatter(FixedFormatter([name(value) for value in distinct]))
-    axis.set_minor_locator(NullLocator())
-
-
-def plain_log(axis: Axis) -> None:
-    """A logarithmic axis with ticks at 1, 2 and 5 times powers of ten, written out."""
-    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_locator(NullLocator())
-
-
-def clip_percent(axes: Axes) -> None:
-    """Show 0 ... 100 at most: an interval for a mean of percentages may reach beyond."""
-    low, high = axes.get_ylim()
-    axes.set_ylim(max(low, 0), min(high, 100))
-
-
-def human(count: float) -> str:
-    """A number of parameters in three digits."""
-    for unit, suffix in ((1e6, "M"), (1e3, "k")):
-        if count >= unit:
-            return f"{float(f'{count / unit:.3g}'):g} {suffix}"
-    return f"{count:g}"
-
-
-def draw_curve(
-    axes: Axes,
-    rows: Sequence[Row],
-    x: str,
-    y: str,
-    look: style.Look,
-    label: str,
-    transform: Callable[[np.ndarray], np.ndarray] = lambda values: values,
-    dodge: int = 0,
-) -> None:
-    """Means with their intervals, joined by a thin line; curves step aside by their `dodge`."""
-    at, mean, low, high = (
-        np.array([row[name] for row in rows], dtype=float)
-        for name in (x, y, f"{y}_low", f"{y}_high")
-    )
-    mean, low, high = (transform(values) for values in (mean, low, high))
-    at = at * 1.03**dodge if axes.get_xscale() == "log" else at + 0.01 * dodge
-    reach = np.abs([mean - low, high - mean])
-    style_of_curve = {"color": look.color, "marker": look.marker, "ls": look.linestyle}
-    axes.errorbar(at, mean, yerr=reach, label=label, lw=0.9, **style_of_curve)

@@ -12,8 +12,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from numerics.statistics import mean_interval
 from paper_figures import style
-from paper_figures.families import comparisons as shared
-from paper_figures.figures.mnist_generalisation import PRESETS, compute, runs
+from paper_figures.families import comparisons, drawing, scaled_mnist
 from paper_figures.recipes import Recipe
 from paper_figures.runs import Record
 from paper_figures.tables import Row, in_one_field
@@ -31,23 +30,23 @@ def table(parameters: Mapping[str, Any], records: Sequence[Record]) -> list[Row]
     """One row for each scale and radius."""
     return [
         row
-        for setting, group in shared.by_setting(records)
+        for setting, group in comparisons.by_setting(records)
         for row in radius_rows(setting["scale"], group)
     ]
 
 
 def radius_rows(scale: float, records: Sequence[Record]) -> list[Row]:
     """The rows of one scale."""
-    at = shared.radii(records)
+    at = comparisons.radii(records)
     members = range(1, len(at))
-    validation = np.array([shared.column(records, k, "validation") for k in members])
+    validation = np.array([comparisons.column(records, k, "validation") for k in members])
     best = np.array(at[1:])[validation.argmin(0)]
     logs = mean_interval(np.log(best))
     mean, low, high = (float(np.exp(x)) for x in (logs.mean, logs.low, logs.high))
-    base = 100 * shared.column(records, 0, "test_best")
+    base = 100 * comparisons.column(records, 0, "test_best")
     rows: list[Row] = []
     for k in members:
-        gain = mean_interval(base - 100 * shared.column(records, k, "test_best"))
+        gain = mean_interval(base - 100 * comparisons.column(records, k, "test_best"))
         rows.append(
             {
                 "scale": scale,
@@ -72,11 +71,11 @@ def draw(rows: Sequence[Row]) -> Figure:
     """Gain against radius on the left, best radius against size on the right."""
     fig, (left, right) = style.figure(style.PAGE, 2.9, 2)
     sizes = list(dict.fromkeys(row["parameters"] for row in rows))
-    shared.name_ticks(left.xaxis, [row["radius"] for row in rows], "{:g}".format)
+    drawing.name_ticks(left.xaxis, [row["radius"] for row in rows], "{:g}".format)
     for place, (look, size) in enumerate(zip(style.shades(len(sizes)), sizes, strict=True)):
         part = [row for row in rows if row["parameters"] == size]
-        shared.draw_curve(left, part, "radius", "gain", look, shared.human(size), dodge=place)
-    left.axhline(0, color=shared.METHODS["SGD"].color, lw=0.8)
+        drawing.draw_curve(left, part, "radius", "gain", look, drawing.human(size), dodge=place)
+    left.axhline(0, color=comparisons.METHODS["SGD"].color, lw=0.8)
     left.set(xlabel=r"radius $\rho$", ylabel="improvement over SGD (points)")
     left.set_yscale("symlog", linthresh=1)  # too large a radius costs tens of points
     left.yaxis.set_major_locator(FixedLocator([-50, -10, -5, -2, -1, -0.5, 0, 0.5, 1, 2, 5, 10]))
@@ -92,16 +91,16 @@ def draw(rows: Sequence[Row]) -> Figure:
 
 def draw_best(axes: Axes, rows: Sequence[Row]) -> None:
     """Who chose what, and the geometric mean."""
-    look = shared.METHODS[shared.TUNED]
+    look = comparisons.METHODS[comparisons.TUNED]
     x, y, count = (
         np.array([row[name] for row in rows], dtype=float)
         for name in ("parameters", "radius", "seeds_choosing")
     )
-    shared.name_ticks(axes.xaxis, x.tolist(), shared.human)
-    shared.name_ticks(axes.yaxis, y.tolist(), "{:g}".format)
+    drawing.name_ticks(axes.xaxis, x.tolist(), drawing.human)
+    drawing.name_ticks(axes.yaxis, y.tolist(), "{:g}".format)
     axes.scatter(x, y, s=60 * count / rows[0]["seeds"], color=look.color, alpha=0.3, lw=0)
     first = [row for row in rows if row["radius"] == rows[0]["radius"]]
-    shared.draw_curve(axes, first, "parameters", "best", look, "geometric mean")
+    drawing.draw_curve(axes, first, "parameters", "best", look, "geometric mean")
     axes.set_xlabel("number of parameters")
     axes.set_ylabel(r"best radius $\rho^*$")
     axes.set_ylim(min(y) / 2, max(y) * 2)
@@ -111,11 +110,11 @@ RECIPE = Recipe(
     name="best_radius",
     title="Gain by SAM at each radius, and the best radius against the number of parameters",
     caption=CAPTION,
-    presets=PRESETS,
-    runs=runs,
-    compute=compute,
+    presets=scaled_mnist.PRESETS,
+    runs=scaled_mnist.runs,
+    compute=scaled_mnist.compute,
     table=table,
     draw=draw,
-    family="scaled_mnist",
+    family=scaled_mnist.FAMILY,
     on_gpu=True,
 )

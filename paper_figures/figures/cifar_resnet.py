@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from numerics.data.mnist import fingerprint
 from numerics.networks.cifar_resnet import CifarResNet
-from paper_figures.families import comparisons as shared
+from paper_figures.families import comparisons, drawing
+from paper_figures.families.comparisons import FIXED_RADIUS
 from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run
 from paper_figures.tables import Row
@@ -21,7 +22,7 @@ decay 5e-4, random shifts and mirror images, and the step size 0.1 divided by te
 three quarters of the epochs. (a) Test accuracy and (b) its improvement over SGD from the same
 initial weights, batches and augmentations, in points, after the epoch that is best on a validation
 set: means over seeds with 95% intervals (Student's t; in (b) of the paired differences). The fixed
-radius is {shared.FIXED_RADIUS}; the tuned one is, for each size, the best on average on the
+radius is {FIXED_RADIUS}; the tuned one is, for each size, the best on average on the
 validation set. Presets differ in the number of training images, epochs and sizes."""
 
 
@@ -52,23 +53,23 @@ def runs(parameters: Mapping[str, Any]) -> list[Run]:
 
 def compute(run: Run) -> dict[str, Any]:
     """Train the members of one seed; error rates between 0 and 1."""
-    return CifarResNet(**run.parameters).outcome(run.seed, run.device)
+    return CifarResNet(**run.parameters).outcome(run.given_seed, run.device)
 
 
 def table(parameters: Mapping[str, Any], records: Sequence[Record]) -> list[Row]:
     """One row for each number of filters, method and chosen epoch; scores are error rates in %."""
     return [
         row
-        for setting, group in shared.by_setting(records)
-        for row in shared.gain_rows(group, 100, filters=setting["filters"])
+        for setting, group in comparisons.by_setting(records)
+        for row in comparisons.gain_rows(group, 100, filters=setting["filters"])
     ]
 
 
 def draw(rows: Sequence[Row]) -> Figure:
     """Accuracies on the left, improvements on the right."""
     labels = ("test accuracy (%)", "improvement over SGD (points)")
-    fig = shared.draw_gains(rows, *labels, lambda error: 100 - error)
-    shared.clip_percent(fig.axes[0])
+    fig = comparisons.draw_gains(rows, *labels, lambda error: 100 - error)
+    drawing.clip_percent(fig.axes[0])
     return fig
 
 

@@ -20,7 +20,7 @@ from numerics.statistics import mean_interval
 from numerics.training.to_loss import Member, train_ensemble
 from numerics.worst_case import Setting, proved, worst_case
 from paper_figures import style
-from paper_figures.families import comparisons as shared
+from paper_figures.families import drawing
 from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run
 from paper_figures.tables import Row, in_one_field
@@ -349,7 +349,7 @@ def draw_decrease(axes: Axes, rows: Sequence[Row]) -> None:
                     axes.plot(x, values, color=look.color, **line)
     axes.set_xlabel("number of parameters")
     for axis in (axes.xaxis, axes.yaxis):
-        shared.plain_log(axis)
+        drawing.plain_log(axis)
     axes.legend(loc="lower center")
 
 

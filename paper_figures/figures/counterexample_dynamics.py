@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from numerics.counterexamples import scene
 from paper_figures import style
-from paper_figures.families import comparisons as shared
+from paper_figures.families import drawing
 from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run
 from paper_figures.tables import Row
@@ -138,7 +138,7 @@ def draw_panel(axes: Axes, rows: Sequence[Row]) -> None:
     axes.set_ylim(bottom=max(axes.get_ylim()[0], CUT * min(expected)))
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     if axes.get_ylim()[1] < 10:
-        shared.plain_log(axes.yaxis)
+        drawing.plain_log(axes.yaxis)
 
 
 def readable(claim: str) -> str:

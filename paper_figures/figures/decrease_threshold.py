@@ -227,7 +227,7 @@ def draw_curves(axes: Axes, rows: Sequence[Row], group: str, across: str) -> Non
         else:
             label = rf"$\mu/\beta = {name:g}$"
         color = style.algorithm((SGD if name in CURVES.values() else SAM).name).color
-        line = {"color": color} if name in CURVES.values() else {"color": color, **DASHES[place]}
+        line = style.line(color, **({} if name in CURVES.values() else DASHES[place]))
         marker = "x" if name == CURVES["pair"] else None
         axes.plot(*zip(*points, strict=True), label=label, marker=marker, **line)
     axes.legend(loc="best", fontsize=7)

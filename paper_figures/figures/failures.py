@@ -13,10 +13,7 @@ from numerics.data.mnist import fingerprint
 from numerics.networks.patch_attention import AttentionMnist
 from numerics.networks.scaled_mnist import ScaledMnist
 from paper_figures import style
-from paper_figures.families import comparisons as shared
-from paper_figures.figures import mnist_generalisation as mnist
-from paper_figures.figures.label_noise import accuracy
-from paper_figures.figures.mnist_generalisation import compute
+from paper_figures.families import comparisons, drawing, scaled_mnist
 from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run
 from paper_figures.tables import Row
@@ -39,7 +36,7 @@ REFERENCE_DECAY = ScaledMnist.weight_decay
 
 def preset(name: str, widths: Sequence[int], **attention: Any) -> dict[str, Any]:
     """The perceptrons of mnist_generalisation, and attention in a setting of its own."""
-    perceptrons = mnist.PRESETS[name]
+    perceptrons = scaled_mnist.PRESETS[name]
     return {**perceptrons, "attention": {**perceptrons["setting"], **attention, "widths": widths}}
 
 
@@ -65,10 +62,14 @@ def runs(parameters: Mapping[str, Any]) -> list[Run]:
     data = AttentionMnist(**attention).data()
     print_of_data = fingerprint(*data.training, *data.validation, *data.test)
     return [
-        *mnist.runs(parameters),
-        *mnist.runs({**parameters, "setting": without}),
+        *scaled_mnist.runs(parameters),
+        *scaled_mnist.runs({**parameters, "setting": without}),
         *(
-            Run({**attention, "network": mnist.ATTENTION, "width": width}, seed, print_of_data)
+            Run(
+                {**attention, "network": scaled_mnist.ATTENTION, "width": width},
+                seed,
+                print_of_data,
+            )
             for width in widths
             for seed in parameters["seeds"]
         ),
@@ -79,11 +80,11 @@ def table(parameters: Mapping[str, Any], records: Sequence[Record]) -> list[Row]
     """One row for each network, size, method and chosen epoch; scores are error rates in %."""
     return [
         row
-        for setting, group in shared.by_setting(records)
-        for row in shared.gain_rows(
+        for setting, group in comparisons.by_setting(records)
+        for row in comparisons.gain_rows(
             group,
             100,
-            network=setting.get("network", mnist.PERCEPTRON),
+            network=setting.get("network", scaled_mnist.PERCEPTRON),
             weight_decay=setting.get("weight_decay", REFERENCE_DECAY),
         )
     ]
@@ -95,23 +96,23 @@ def draw(rows: Sequence[Row]) -> Figure:
     grid = fig.subplots(2, 3, sharex="col")
     for left, middle, _ in grid:  # attention is on another level
         middle.sharey(left)
-    reference = (mnist.PERCEPTRON, REFERENCE_DECAY, "best")
+    reference = (scaled_mnist.PERCEPTRON, REFERENCE_DECAY, "best")
     columns = (
-        ("no weight decay", (mnist.PERCEPTRON, 0.0, "best"), reference),
-        ("last epoch", (mnist.PERCEPTRON, REFERENCE_DECAY, "last"), reference),
-        ("attention over patches", (mnist.ATTENTION, REFERENCE_DECAY, "best"), None),
+        ("no weight decay", (scaled_mnist.PERCEPTRON, 0.0, "best"), reference),
+        ("last epoch", (scaled_mnist.PERCEPTRON, REFERENCE_DECAY, "last"), reference),
+        ("attention over patches", (scaled_mnist.ATTENTION, REFERENCE_DECAY, "best"), None),
     )
     for index, (title, case, beside) in enumerate(columns):
         above, below = grid[:, index]
         for chosen, grey in ((beside, True), (case, False)):
             if chosen is not None:
                 draw_case(above, below, select(rows, *chosen), grey)
-        below.axhline(0, color=shared.METHODS[SGD.name].color, lw=0.8)
+        below.axhline(0, color=comparisons.METHODS[SGD.name].color, lw=0.8)
         below.set_xlabel("number of parameters")
         for row, axes in enumerate((above, below)):
             style.panel_title(axes, 3 * row + index, title if row == 0 else "improvement by SAM")
     for axes in (grid[0, 0], grid[0, 2]):
-        shared.clip_percent(axes)
+        drawing.clip_percent(axes)
     grid[0, 0].set_ylabel("test accuracy (%)")
     grid[1, 0].set_ylabel("improvement (points)")
     handles, labels = grid[0, 0].get_legend_handles_labels()
@@ -128,17 +129,17 @@ def select(rows: Sequence[Row], network: str, decay: float, epoch: str) -> list[
 def draw_case(above: Axes, below: Axes, rows: Sequence[Row], grey: bool) -> None:
     """Accuracies of SGD and tuned SAM, and the improvement; the reference thin and grey."""
     for axes in (above, below):
-        shared.name_ticks(axes.xaxis, [row["parameters"] for row in rows], shared.human)
-    for place, method in ((-1 - grey, SGD.name), (2 - grey, shared.TUNED)):
-        look, label = shared.METHODS[method], method
+        drawing.name_ticks(axes.xaxis, [row["parameters"] for row in rows], drawing.human)
+    for place, method in ((-1 - grey, SGD.name), (2 - grey, comparisons.TUNED)):
+        look, label = comparisons.METHODS[method], method
         if grey:
             look = replace(look, color="#A6A6A6", linestyle=(0, (3, 1.5)))
             label = f"{method} (reference)"
         part = [row for row in rows if row["method"] == method]
         arguments = ("parameters", "score", look, label)
-        shared.draw_curve(above, part, *arguments, accuracy, dodge=place)
+        drawing.draw_curve(above, part, *arguments, scaled_mnist.accuracy, dodge=place)
         if method != SGD.name:
-            shared.draw_curve(below, part, "parameters", "gain", look, label, dodge=-grey)
+            drawing.draw_curve(below, part, "parameters", "gain", look, label, dodge=-grey)
 
 
 RECIPE = Recipe(
@@ -147,9 +148,9 @@ RECIPE = Recipe(
     caption=CAPTION,
     presets=PRESETS,
     runs=runs,
-    compute=compute,
+    compute=scaled_mnist.compute,
     table=table,
     draw=draw,
-    family="scaled_mnist",
+    family=scaled_mnist.FAMILY,
     on_gpu=True,
 )

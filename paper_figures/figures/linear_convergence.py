@@ -72,6 +72,8 @@ PRESETS = {
 def problem(kind: str, n: int, d: int | None, seed: int) -> LeastSquares:
     """The least-squares problem of one panel."""
     if kind == "gaussian":
+        if d is None:
+            raise ValueError("gaussian least squares has no dimension d: give it in the preset")
         return LeastSquares.gaussian(n, d, seed)
     return LeastSquares.mnist(n, seed=seed)
 
@@ -123,8 +125,10 @@ def compute(run: Run) -> dict[str, Any]:
         curve = instance.expected_losses(*arguments).mean.numpy()
         fit = fit_rate(curve, first=choices["steps"] // 2)
         return result | {"losses": curve[steps], "rate": [fit.rate, fit.low, fit.high]}
-    curve = instance.sampled_losses(*arguments, runs=choices["runs"], seed=run.seed)
-    return result | {"losses": curve.samples[:, steps].numpy()}
+    runs = choices["runs"]
+    samples = instance.sampled_losses(*arguments, runs=runs, seed=run.given_seed).samples
+    assert samples is not None
+    return result | {"losses": samples[:, steps].numpy()}
 
 
 def table(parameters: Mapping[str, Any], records: Sequence[Record]) -> list[Row]:

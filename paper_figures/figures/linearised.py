@@ -8,9 +8,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from paper_figures import style
-from paper_figures.families import comparisons as shared
-from paper_figures.figures import mnist_generalisation as mnist
-from paper_figures.figures.mnist_generalisation import compute
+from paper_figures.families import comparisons, drawing, scaled_mnist
+from paper_figures.families.comparisons import FIXED_RADIUS
 from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run
 from paper_figures.tables import Row
@@ -26,28 +25,22 @@ CAPTION = f"""\
 The setting of mnist_generalisation, (a) for the networks themselves and (b) for their
 linearisations in the parameters at the initial weights (the regime of the neural tangent kernel),
 trained in the same way from the same start on the same batches. Test accuracy of SGD and of SAM
-(radius {shared.FIXED_RADIUS}, or for each size the best on average on the validation set) after the
+(radius {FIXED_RADIUS}, or for each size the best on average on the validation set) after the
 epoch that is best on the validation set. (c) Improvement by SAM with the tuned radius. Means over
 seeds with 95% intervals (Student's t; in (c) of paired differences)."""
 
 
-def preset(name: str, scales: Sequence[float]) -> dict[str, Any]:
-    """The setting of the preset at these sizes."""
-    setting, seeds = shared.MNIST[name], shared.SEEDS[name]
-    return {"setting": setting, "scales": list(scales), "noise": [0.0], "seeds": seeds}
-
-
 PRESETS = {
-    "smoke": preset("smoke", (0.25, 0.5)),
-    "laptop": preset("laptop", (0.25, 0.5, 1)),
-    "paper": preset("paper", (0.25, 0.5, 1, 4)),
+    "smoke": scaled_mnist.preset("smoke", (0.25, 0.5)),
+    "laptop": scaled_mnist.preset("laptop", (0.25, 0.5, 1)),
+    "paper": scaled_mnist.preset("paper", (0.25, 0.5, 1, 4)),
 }
 
 
 def runs(parameters: Mapping[str, Any]) -> list[Run]:
     """Those of mnist_generalisation at these sizes, and the same for the linearisations."""
     linearised = {**parameters["setting"], "linearised": True}
-    return mnist.runs(parameters) + mnist.runs({**parameters, "setting": linearised})
+    return scaled_mnist.runs(parameters) + scaled_mnist.runs({**parameters, "setting": linearised})
 
 
 def table(parameters: Mapping[str, Any], records: Sequence[Record]) -> list[Row]:
@@ -55,8 +48,8 @@ def table(parameters: Mapping[str, Any], records: Sequence[Record]) -> list[Row]
     names = {flag: name for name, flag in MODELS.items()}
     return [
         row
-        for setting, group in shared.by_setting(records)
-        for row in shared.gain_rows(
+        for setting, group in comparisons.by_setting(records)
+        for row in comparisons.gain_rows(
             group, 100, model=names[setting.get("linearised", False)], scale=setting["scale"]
         )
     ]
@@ -68,23 +61,25 @@ def draw(rows: Sequence[Row]) -> Figure:
     chosen = [row for row in rows if row["epoch"] == "best"]
     sizes = [row["parameters"] for row in rows]
     for axes in (left, middle, right):
-        shared.name_ticks(axes.xaxis, sizes, shared.human)
+        drawing.name_ticks(axes.xaxis, sizes, drawing.human)
         axes.set_xlabel("number of parameters")
     for axes, model in zip((left, middle), MODELS, strict=True):
-        for place, (method, look) in enumerate(shared.METHODS.items(), start=-1):
+        for place, (method, look) in enumerate(comparisons.METHODS.items(), start=-1):
             part = [row for row in chosen if (row["model"], row["method"]) == (model, method)]
-            shared.draw_curve(
-                axes, part, "parameters", "score", look, method, lambda error: 100 - error, place
+            drawing.draw_curve(
+                axes, part, "parameters", "score", look, method, scaled_mnist.accuracy, place
             )
     middle.sharey(left)
-    shared.clip_percent(left)
+    drawing.clip_percent(left)
     left.set_ylabel("test accuracy (%)")
     for place, (model, look) in enumerate(LOOKS.items()):
-        part = [row for row in chosen if (row["model"], row["method"]) == (model, shared.TUNED)]
-        shared.draw_curve(right, part, "parameters", "gain", look, model, dodge=2 * place - 1)
-    right.axhline(0, color=shared.METHODS[SGD.name].color, lw=0.8)
+        part = [
+            row for row in chosen if (row["model"], row["method"]) == (model, comparisons.TUNED)
+        ]
+        drawing.draw_curve(right, part, "parameters", "gain", look, model, dodge=2 * place - 1)
+    right.axhline(0, color=comparisons.METHODS[SGD.name].color, lw=0.8)
     right.set_ylabel("improvement (points)")
-    shared.one_legend(fig, left, right)
+    drawing.one_legend(fig, left, right)
     style.panel_title(left, 0, f"networks, {rows[0]['seeds']} seeds")
     style.panel_title(middle, 1, "linearisations")
     style.panel_title(right, 2, "improvement by SAM")
@@ -97,9 +92,9 @@ RECIPE = Recipe(
     caption=CAPTION,
     presets=PRESETS,
     runs=runs,
-    compute=compute,
+    compute=scaled_mnist.compute,
     table=table,
     draw=draw,
-    family="scaled_mnist",
+    family=scaled_mnist.FAMILY,
     on_gpu=True,
 )

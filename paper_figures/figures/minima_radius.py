@@ -11,9 +11,7 @@ from matplotlib.figure import Figure
 
 from numerics.networks.perceptrons import MnistMlp
 from paper_figures import style
-from paper_figures.families import comparisons as shared
-from paper_figures.figures import minima_moments as minima
-from paper_figures.figures.minima_moments import describe
+from paper_figures.families import drawing, minima
 from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run
 from paper_figures.tables import Row
@@ -30,7 +28,7 @@ and batches. 95% confidence intervals (Student's t on the logarithms, below of t
 radius is compared over the seeds from which both it and SGD reach the loss, and left out if these
 are fewer than two; the table counts them."""
 
-RADII = {
+RADII: dict[str, tuple[float, ...]] = {
     SAM.name: (0.005, 0.01, 0.02, 0.04, 0.08, 0.16),
     NORMALIZED_SAM.name: (0.0025, 0.005, 0.01, 0.02, 0.04, 0.08),
 }
@@ -44,9 +42,8 @@ def preset(setting: MnistMlp, seeds: Sequence[int], some: slice = slice(None)) -
     return {**chosen, "radii": {name: list(radii[some]) for name, radii in RADII.items()}}
 
 
-SMALL = MnistMlp(samples=10, hidden=16, batch_size=4, target_loss=0.03)
 PRESETS = {
-    "smoke": preset(SMALL, (0, 1), slice(2, 5, 2)),
+    "smoke": preset(minima.SMALL, (0, 1), slice(2, 5, 2)),
     "laptop": preset(MnistMlp(), range(5)),
     "paper": preset(MnistMlp(), range(20)),
 }
@@ -64,11 +61,13 @@ def compute(run: Run) -> dict[str, Any]:
     """Train everything from one seed and measure where it ends."""
     setting = dict(run.parameters)
     radii = setting.pop("radii")
-    problem = MnistMlp(**setting, seeds=(run.seed,))
+    problem = MnistMlp(**setting, seeds=(run.given_seed,))
     found = problem.minima(members=problem.members(radii[SAM.name], radii[NORMALIZED_SAM.name]))
     return {
         "device": found[0].run.device,
-        "minima": [{"algorithm": one.run.member.spec.name, **describe(one)} for one in found],
+        "minima": [
+            {"algorithm": one.run.member.spec.name, **minima.describe(one)} for one in found
+        ],
     }
 
 
@@ -126,7 +125,7 @@ def draw_quantity(above: Axes, below: Axes, rows: Sequence[Row]) -> None:
     """One quantity: SGD's level, SAM's curves, and SAM's edge of stability where there is one."""
     for axes in (above, below):
         axes.set_xscale("log")
-        shared.plain_log(axes.yaxis)
+        drawing.plain_log(axes.yaxis)
     (sgd,) = (row for row in rows if row["algorithm"] == SGD.name)
     look = style.algorithm(SGD.name)
     above.axhline(sgd["value"], color=look.color, lw=0.9, label=SGD.name)
@@ -135,7 +134,7 @@ def draw_quantity(above: Axes, below: Axes, rows: Sequence[Row]) -> None:
     for name in minima.ALGORITHMS[1:]:
         part = [row for row in rows if row["algorithm"] == name]
         for axes, column in ((above, "value"), (below, "ratio")):
-            shared.draw_curve(axes, part, "radius", column, style.algorithm(name), name)
+            drawing.draw_curve(axes, part, "radius", column, style.algorithm(name), name)
     edges = [(r["radius"], r["stability_edge"]) for r in rows if r["algorithm"] == SAM.name]
     if edges and edges[0][1] is not None:
         above.plot(*zip(*edges, strict=True), **minima.EDGE_LINE, label="edge of stability of SAM")

@@ -13,9 +13,7 @@ from numerics.problems.least_squares import LeastSquares
 from numerics.stability.normalisation import both_sams, edge_radius
 from numerics.statistics import mean_interval
 from paper_figures import style
-from paper_figures.families import comparisons as shared
-from paper_figures.figures import mnist_generalisation as mnist
-from paper_figures.figures.mnist_generalisation import compute
+from paper_figures.families import comparisons, drawing, scaled_mnist
 from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run
 from paper_figures.tables import Row
@@ -42,11 +40,10 @@ horizontal band is SGD."""
 
 def preset(name: str, scale: float, radii: Sequence[float], points: int) -> dict[str, Any]:
     """One size of the networks, and how many radii on least squares."""
+    shared = scaled_mnist.preset(name, (scale,))
     return {
-        "setting": {**shared.MNIST[name], "radii": list(radii)},
-        "scales": [scale],
-        "noise": [0.0],
-        "seeds": shared.SEEDS[name],
+        **shared,
+        "setting": {**shared["setting"], "radii": list(radii)},
         "least_squares": {"samples": 10, "step_size": 1.0, "steps": 600, "points": points},
     }
 
@@ -63,7 +60,7 @@ def runs(parameters: Mapping[str, Any]) -> list[Run]:
     return [
         run
         for normalized in (True, False)
-        for run in mnist.runs(
+        for run in scaled_mnist.runs(
             {**parameters, "setting": {**parameters["setting"], "normalized": normalized}}
         )
     ]
@@ -75,7 +72,7 @@ def table(parameters: Mapping[str, Any], records: Sequence[Record]) -> list[Row]
         *least_squares_rows(**parameters["least_squares"]),
         *(
             row
-            for setting, group in shared.by_setting(records)
+            for setting, group in comparisons.by_setting(records)
             for row in mnist_rows(setting, group)
         ),
     ]
@@ -122,10 +119,10 @@ def mnist_rows(setting: Mapping[str, Any], records: Sequence[Record]) -> list[Ro
     """Test errors in % of one algorithm at each radius, and of SGD beside it."""
     name = NORMALIZED_SAM.name if setting["normalized"] else SAM.name
     rows: list[Row] = []
-    for member, radius in enumerate(shared.radii(records)):
+    for member, radius in enumerate(comparisons.radii(records)):
         if member == 0 and not setting["normalized"]:
             continue  # the same SGD again
-        error = mean_interval(100 * shared.column(records, member, "test_best"))
+        error = mean_interval(100 * comparisons.column(records, member, "test_best"))
         rows.append(
             row_of(
                 "mnist",
@@ -190,7 +187,7 @@ def draw_long_run(axes: Axes, rows: Sequence[Row]) -> None:
     edge, color = rows[0]["edge"], style.algorithm(SAM.name).color
     axes.axvline(edge, color=color, lw=0.8)
     for text, side, offset in (("to zero", "right", -3), ("diverges", "left", 3)):
-        place = {"xytext": (offset, 3), "textcoords": "offset points", "ha": side}
+        place = style.beside(offset, 3, ha=side)
         axes.annotate(text, (edge, 1e-9), **place, color=color, fontsize=7)
     axes.set(xscale="log", yscale="log", xlabel=r"radius $\rho$", ylabel="largest late loss")
     axes.set_ylim(1e-9, 1e6)
@@ -203,7 +200,7 @@ def draw_mnist(axes: Axes, rows: Sequence[Row]) -> None:
     axes.axhline(100 - sgd["value"], color=look.color, lw=0.9, label=SGD.name)
     axes.axhspan(100 - sgd["high"], 100 - sgd["low"], color=look.color, alpha=0.12, lw=0)
     sams = [row for row in rows if row["algorithm"] != SGD.name]
-    shared.name_ticks(axes.xaxis, [row["radius"] for row in sams], "{:g}".format)
+    drawing.name_ticks(axes.xaxis, [row["radius"] for row in sams], "{:g}".format)
     for place, name in enumerate(SAMS.values()):
         part = [
             {**row, "value_low": row["low"], "value_high": row["high"]}
@@ -211,11 +208,9 @@ def draw_mnist(axes: Axes, rows: Sequence[Row]) -> None:
             if row["algorithm"] == name
         ]
         look = style.algorithm(name)
-        shared.draw_curve(
-            axes, part, "radius", "value", look, name, lambda error: 100 - error, place
-        )
+        drawing.draw_curve(axes, part, "radius", "value", look, name, scaled_mnist.accuracy, place)
     axes.set(xlabel=r"radius $\rho$", ylabel="test accuracy (%)")
-    shared.clip_percent(axes)
+    drawing.clip_percent(axes)
 
 
 RECIPE = Recipe(
@@ -224,9 +219,9 @@ RECIPE = Recipe(
     caption=CAPTION,
     presets=PRESETS,
     runs=runs,
-    compute=compute,
+    compute=scaled_mnist.compute,
     table=table,
     draw=draw,
-    family="scaled_mnist",
+    family=scaled_mnist.FAMILY,
     on_gpu=True,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -49,7 +49,7 @@ AXES = {
     "distance": r"radius $\beta\rho$",
     "quadratic": r"radius $\beta\rho$",
 }
-LINES = {"published": ":", "improved": "--", "best proved": "-"}
+LINES: dict[str, Literal[":", "--", "-"]] = {"published": ":", "improved": "--", "best proved": "-"}
 MARKERS = ("o", "s", "^", "v", "D")
 
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from numerics.networks.regression_1d import FULL_SAM, Paths, Regression1d
 from numerics.statistics import mean_interval
 from paper_figures import style
-from paper_figures.families import comparisons as shared
+from paper_figures.families import drawing
 from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run
 from paper_figures.tables import Row, in_one_field
@@ -203,12 +203,12 @@ def draw(rows: Sequence[Row]) -> Figure:
     for axes, place, (quantity, title) in zip(
         panels[:, 2], (2, 5), QUANTITIES.items(), strict=True
     ):
-        shared.name_ticks(axes.xaxis, [r["neurons"] for r in complexity], "{:g}".format)
-        shared.plain_log(axes.yaxis)
+        drawing.name_ticks(axes.xaxis, [r["neurons"] for r in complexity], "{:g}".format)
+        drawing.plain_log(axes.yaxis)
         axes.set_xlabel("neurons")
         for name in ALGORITHMS:
             part = [r for r in complexity if r["algorithm"] == name]
-            shared.draw_curve(axes, part, "neurons", quantity, style.algorithm(name), name)
+            drawing.draw_curve(axes, part, "neurons", quantity, style.algorithm(name), name)
         style.panel_title(axes, place, title)
     return fig
 

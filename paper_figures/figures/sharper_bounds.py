@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,9 +18,10 @@ from paper_figures.tables import Row
 from theory import SAM, SGD
 from theory import evaluate as ev
 from theory.trusted.statements import Theorem
+from theory.trusted.terms import Power
 
 #: Panel -> curve -> the theorems it comes from; the last panel divides by the published bound.
-THEOREMS = {
+THEOREMS: dict[str, dict[str, tuple[str, ...]]] = {
     "rate": {"published": ("sam-pl-linear",), "improved": ("sam-pl-linear-improved",)},
     "s_2": {"published": ("sam-stability-s2",), "sharp": ("sam-stability-s2-sharp",)},
     "ratio": {
@@ -35,12 +36,12 @@ THEOREMS = {
 }
 PUBLISHED = {"s_3": "sam-stability-s3", "s_4": "sam-stability-s4"}
 #: Panel -> the theorems that it reads besides.
-MORE = {
+MORE: dict[str, tuple[str, ...]] = {
     "rate": ("sam-pl-linear-improved", "sgd-pl-linear"),
     "s_2": (),
     "ratio": tuple(PUBLISHED.values()),
 }
-REST = {"color": style.algorithm(SAM.name).color, "linestyle": "-"}
+REST = style.algorithm(SAM.name).line
 LINES = {
     "published": style.BOUND.line,
     "improved": REST,
@@ -81,11 +82,11 @@ def runs(parameters: Mapping[str, Any]) -> list[Run]:
 def compute(run: Run) -> dict[str, Any]:
     """Both curves of a panel, None where a theorem says nothing."""
     chosen = run.parameters
-    points = chosen["points"]
+    points, (low, high) = chosen["points"], chosen["ratios"]
     curve, at = {
         "rate": (rate_curve, np.linspace(0, 1, points)),
         "s_2": (moment_curve, np.linspace(0, chosen["largest_ratio"], points)),
-        "ratio": (ratio_curve, np.geomspace(*chosen["ratios"], points)),
+        "ratio": (ratio_curve, np.geomspace(low, high, points)),
     }[chosen["panel"]]
     curves = {
         label: [x if np.isfinite(x) else None for x in curve(names, at, chosen).tolist()]
@@ -126,8 +127,10 @@ def ratio_curve(names: Sequence[str], at: np.ndarray, _chosen: Mapping[str, Any]
 def moment_bound(theorem: Theorem, radius: np.ndarray) -> np.ndarray:
     """The root of a theorem's bound on a power of s_k; the best one of a family's members."""
     (quantity,) = theorem.quantities
-    power = next(
-        lemma.claim.left for lemma in theorem.proof if lemma.claim.right == quantity.expression
+    exponents = (
+        lemma.claim.left.exponent
+        for lemma in theorem.proof
+        if lemma.claim.right == quantity.expression and isinstance(lemma.claim.left, Power)
     )
     family = {}
     if "contact" in ev.parameters(quantity.expression):
@@ -137,7 +140,8 @@ def moment_bound(theorem: Theorem, radius: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore"):
         bound = ev.evaluate(theorem, quantity.name, step_size=1.0, radius=radius, **family).value
     least = np.fmin.reduce(bound, axis=1) if family else bound
-    return least ** (1 / power.exponent)
+    power = next(exponent for exponent in exponents if isinstance(exponent, int))
+    return least ** (1 / power)
 
 
 def table(parameters: Mapping[str, Any], records: Sequence[Record]) -> list[Row]:
@@ -187,7 +191,9 @@ def draw(rows: Sequence[Row]) -> Figure:
     return fig
 
 
-def draw_panel(axes: Axes, rows: Sequence[Row], legend: str = "upper right") -> None:
+def draw_panel(
+    axes: Axes, rows: Sequence[Row], legend: Literal["upper left", "upper right"] = "upper right"
+) -> None:
     """The curves of one panel."""
     for curve in dict.fromkeys(row["curve"] for row in rows):
         points = [row for row in rows if row["curve"] == curve]

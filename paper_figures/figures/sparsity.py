@@ -13,8 +13,7 @@ from numerics.data.mnist import fingerprint
 from numerics.networks.sparse_mnist import SparseMnist
 from numerics.statistics import mean_interval
 from paper_figures import style
-from paper_figures.families import comparisons as shared
-from paper_figures.figures.label_noise import accuracy
+from paper_figures.families import comparisons, drawing, scaled_mnist
 from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run
 from paper_figures.tables import Row
@@ -47,9 +46,9 @@ LABELS = {DENSE: "small, dense", RANDOM: "large, pruned at random", SNIP: "large
 #: Dense sizes k; the largest is also the one that is pruned to the parameters of each other.
 PRESETS: dict[str, dict[str, Any]] = {
     "smoke": {
-        "setting": {**shared.MNIST["smoke"], "radii": [0.05], "pool": 2},
+        "setting": {**scaled_mnist.SETTINGS["smoke"], "radii": [0.05], "pool": 2},
         "scales": [0.1, 0.25, 1],
-        "seeds": shared.SEEDS["smoke"],
+        "seeds": scaled_mnist.SEEDS["smoke"],
     },
     "laptop": {
         "setting": {
@@ -61,12 +60,12 @@ PRESETS: dict[str, dict[str, Any]] = {
             "pool": 2,
         },
         "scales": [0.08, 0.25, 0.75, 3],
-        "seeds": shared.SEEDS["laptop"],
+        "seeds": scaled_mnist.SEEDS["laptop"],
     },
     "paper": {
-        "setting": {**shared.MNIST["paper"], "rescaled": False},
+        "setting": {**scaled_mnist.SETTINGS["paper"], "rescaled": False},
         "scales": [0.22, 0.5, 1, 2, 4, 10],
-        "seeds": shared.SEEDS["paper"],
+        "seeds": scaled_mnist.SEEDS["paper"],
     },
 }
 
@@ -91,12 +90,12 @@ def runs(parameters: Mapping[str, Any]) -> list[Run]:
 
 def compute(run: Run) -> dict[str, Any]:
     """Train the members of one seed; error rates between 0 and 1."""
-    return SparseMnist(**run.parameters).outcome(run.seed, run.device)
+    return SparseMnist(**run.parameters).outcome(run.given_seed, run.device)
 
 
 def table(parameters: Mapping[str, Any], records: Sequence[Record]) -> list[Row]:
     """One row for each network, method and chosen epoch; scores are error rates in %."""
-    groups = shared.by_setting(records)
+    groups = comparisons.by_setting(records)
     dense = {g[0].result["size"]: g for setting, g in groups if "pruning" not in setting}
     rows: list[Row] = []
     for setting, group in groups:
@@ -107,7 +106,7 @@ def table(parameters: Mapping[str, Any], records: Sequence[Record]) -> list[Row]
             "sparsity": 0.0 if network == DENSE else 1 - size / max(dense),
             "least_kept_in_a_layer": float(np.mean(kept)),
         }
-        for row in shared.gain_rows(group, 100, **named):
+        for row in comparisons.gain_rows(group, 100, **named):
             compared = network != DENSE and row["gain"] is not None
             rows.append({**row, **(extra_gain(group, dense[size], row) if compared else NO_EXTRA)})
     return rows
@@ -121,8 +120,10 @@ def extra_gain(sparse: Sequence[Record], dense: Sequence[Record], row: Row) -> R
     method, epoch = str(row["method"]), f"test_{row['epoch']}"
     gains = []
     for records in (sparse, dense):
-        member = shared.chosen_members(records)[method]
-        gains.append(shared.column(records, 0, epoch) - shared.column(records, member, epoch))
+        member = comparisons.chosen_members(records)[method]
+        gains.append(
+            comparisons.column(records, 0, epoch) - comparisons.column(records, member, epoch)
+        )
     found = mean_interval(100 * (gains[0] - gains[1]))
     return dict(zip(NO_EXTRA, (found.mean, found.low, found.high), strict=True))
 
@@ -134,18 +135,18 @@ def draw(rows: Sequence[Row]) -> Figure:
     grid[0, 1].sharey(grid[0, 0])
     panels = (
         (SGD.name, "score", "test accuracy (%)", "SGD"),
-        (shared.TUNED, "score", "test accuracy (%)", "SAM, tuned radius"),
-        (shared.TUNED, "gain", "points", "improvement by SAM"),
-        (shared.TUNED, "extra_gain", "points", "improvement, sparse minus dense"),
+        (comparisons.TUNED, "score", "test accuracy (%)", "SAM, tuned radius"),
+        (comparisons.TUNED, "gain", "points", "improvement by SAM"),
+        (comparisons.TUNED, "extra_gain", "points", "improvement, sparse minus dense"),
     )
     for index, (axes, panel) in enumerate(zip(grid.flat, panels, strict=True)):
         method, quantity, label, title = panel
         draw_panel(axes, [row for row in rows if row["method"] == method], quantity)
         axes.set_ylabel(label)
         style.panel_title(axes, index, title)
-    shared.clip_percent(grid[0, 0])
+    drawing.clip_percent(grid[0, 0])
     for axes in grid[1]:
-        axes.axhline(0, color=shared.METHODS[SGD.name].color, lw=0.8)
+        axes.axhline(0, color=comparisons.METHODS[SGD.name].color, lw=0.8)
         axes.set_xlabel("remaining parameters, sparsity of the large network")
     names = grid[0, 0].get_legend_handles_labels()
     fig.legend(*names, loc="outside lower center", ncols=len(LOOKS))
@@ -154,13 +155,13 @@ def draw(rows: Sequence[Row]) -> Figure:
 
 def draw_panel(axes: Axes, rows: Sequence[Row], quantity: str) -> None:
     """One quantity of one method at the best epoch, a curve for each way to have few parameters."""
-    shared.name_ticks(axes.xaxis, [row["parameters"] for row in rows], namer(rows))
+    drawing.name_ticks(axes.xaxis, [row["parameters"] for row in rows], namer(rows))
     for place, (network, look) in enumerate(LOOKS.items(), start=-1):
         curve = [row for row in rows if (row["network"], row["epoch"]) == (network, "best")]
         if curve[0][quantity] is not None:
             arguments = (axes, curve, "parameters", quantity, look, LABELS[network])
-            transform = accuracy if quantity == "score" else np.asarray
-            shared.draw_curve(*arguments, transform, dodge=place)
+            transform = scaled_mnist.accuracy if quantity == "score" else np.asarray
+            drawing.draw_curve(*arguments, transform, dodge=place)
 
 
 def namer(rows: Sequence[Row]) -> Callable[[float], str]:
@@ -169,7 +170,7 @@ def namer(rows: Sequence[Row]) -> Callable[[float], str]:
 
     def name(size: float) -> str:
         below = f"{100 * sparsity[size]:.3g}%" if size in sparsity else ""
-        return f"{shared.human(size)}\n{below}"
+        return f"{drawing.human(size)}\n{below}"
 
     return name
 

@@ -14,7 +14,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-import theory
 from numerics.data.mnist import fingerprint
 from numerics.hessians import SampleHessians, moments
 from numerics.networks.interpolating import InterpolatingMinimum
@@ -29,11 +28,11 @@ from numerics.stability.simulation import (
     simulated_threshold,
 )
 from paper_figures import style
+from paper_figures.families.instances import hessians_at, instance
 from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run
 from paper_figures.tables import Row
 from theory import SAM
-from theory.trusted.statements import Witness
 
 #: Panels of exact counterexamples: the theorem whose refutation gives the Hessians -> its title.
 COUNTEREXAMPLES = {
@@ -128,25 +127,11 @@ def trained(**setting: Any) -> InterpolatingMinimum:
     return MnistParity(**setting).minimum()
 
 
-def instance(name: str) -> Witness:
-    """The exact instance that refutes a theorem.
-
-    Raises:
-        ValueError: if the theorem is not refuted.
-    """
-    refutation = theory.get(name).refutation
-    if refutation is None:
-        raise ValueError(f"{name} has no refutation: name a refuted theorem")
-    return refutation
-
-
 def hessians_of(panel: Mapping[str, Any]) -> SampleHessians:
     """Of a refutation's exact instance, or of the trained network."""
     if "setting" in panel:
         return trained(**panel["setting"]).hessians
-    curvatures = instance(panel["counterexample"]).curvatures
-    matrices = [[[float(x) for x in row] for row in part] for part in curvatures]
-    return SampleHessians.from_dense(torch.tensor(matrices, dtype=torch.float64))
+    return hessians_at(panel["counterexample"])
 
 
 def read(panel: Mapping[str, Any], radius: float) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from numerics.networks.teacher_student import TeacherStudent
-from paper_figures.families import comparisons as shared
+from paper_figures.families import comparisons
+from paper_figures.families.comparisons import FIXED_RADIUS
 from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run
 from paper_figures.tables import Row
@@ -20,7 +21,7 @@ weight decay 1e-4 and step size 0.02, divided by ten after each quarter of the e
 noiseless test samples (the zero function has 1/2) and (b) its improvement over SGD from the same
 initial weights and batches: means over independent teachers with 95% intervals (Student's t; in (b)
 of the paired differences). The epoch is chosen on a validation set, and so is, for each width, the
-tuned radius; the fixed one is {shared.FIXED_RADIUS}."""
+tuned radius; the fixed one is {FIXED_RADIUS}."""
 
 
 def preset(seeds: Sequence[int], hidden: Sequence[int], **setting: Any) -> dict[str, Any]:
@@ -48,21 +49,21 @@ def runs(parameters: Mapping[str, Any]) -> list[Run]:
 
 def compute(run: Run) -> dict[str, Any]:
     """Train the members of one seed; scores are mean losses."""
-    return TeacherStudent(**run.parameters).outcome(run.seed, run.device)
+    return TeacherStudent(**run.parameters).outcome(run.given_seed, run.device)
 
 
 def table(parameters: Mapping[str, Any], records: Sequence[Record]) -> list[Row]:
     """One row for each width, method and chosen epoch; scores are losses."""
     return [
         row
-        for setting, group in shared.by_setting(records)
-        for row in shared.gain_rows(group, 1, hidden=setting["hidden"])
+        for setting, group in comparisons.by_setting(records)
+        for row in comparisons.gain_rows(group, 1, hidden=setting["hidden"])
     ]
 
 
 def draw(rows: Sequence[Row]) -> Figure:
     """Losses on the left, improvements on the right."""
-    return shared.draw_gains(rows, "test loss", "decrease of the test loss by SAM")
+    return comparisons.draw_gains(rows, "test loss", "decrease of the test loss by SAM")
 
 
 RECIPE = Recipe(

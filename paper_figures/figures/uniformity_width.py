@@ -11,9 +11,7 @@ from matplotlib.figure import Figure
 
 from numerics.networks.perceptrons import MnistMlp
 from paper_figures import style
-from paper_figures.families import comparisons as shared
-from paper_figures.figures import minima_moments as minima
-from paper_figures.figures.minima_moments import compute
+from paper_figures.families import comparisons, drawing, minima
 from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run
 from paper_figures.tables import Row, in_one_field
@@ -57,7 +55,7 @@ def table(parameters: Mapping[str, Any], records: Sequence[Record]) -> list[Row]
     """One row for each width, quantity and algorithm."""
     widths = [
         (setting["hidden"], minima.complete_seeds(group), len(group))
-        for setting, group in shared.by_setting(records)
+        for setting, group in comparisons.by_setting(records)
     ]
     everywhere = set.intersection(*(set(found) for _, found, _ in widths))
     return [
@@ -106,13 +104,13 @@ def draw(rows: Sequence[Row]) -> Figure:
 def draw_quantity(above: Axes, below: Axes, rows: Sequence[Row]) -> None:
     """One quantity of every algorithm."""
     for axes in (above, below):
-        shared.plain_log(axes.yaxis)
-    shared.name_ticks(below.xaxis, [row["parameters"] for row in rows], shared.human)
+        drawing.plain_log(axes.yaxis)
+    drawing.name_ticks(below.xaxis, [row["parameters"] for row in rows], drawing.human)
     for place, name in enumerate(minima.ALGORITHMS, start=-1):
         part, look = [row for row in rows if row["algorithm"] == name], style.algorithm(name)
-        shared.draw_curve(above, part, "parameters", "value", look, name, dodge=place)
+        drawing.draw_curve(above, part, "parameters", "value", look, name, dodge=place)
         if name != SGD.name:
-            shared.draw_curve(below, part, "parameters", "ratio", look, name, dodge=place)
+            drawing.draw_curve(below, part, "parameters", "ratio", look, name, dodge=place)
     below.axhline(1.0, color=style.algorithm(SGD.name).color, lw=0.8)
     below.set_xlabel("parameters")
 
@@ -123,8 +121,8 @@ RECIPE = Recipe(
     caption=CAPTION,
     presets=PRESETS,
     runs=runs,
-    compute=compute,
+    compute=minima.compute,
     table=table,
     draw=draw,
-    family="minima_moments",
+    family=minima.FAMILY,
 )

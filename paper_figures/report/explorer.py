@@ -22,7 +22,7 @@ from numerics.stability import (
     theorem_threshold,
     threshold_of,
 )
-from paper_figures.figures.stability_map import hessians_of
+from paper_figures.families.instances import hessians_at
 from theory.trusted.algorithms import SAM
 
 __all__ = ["MINIMA", "RADII", "Minimum", "explorer_data"]
@@ -52,11 +52,11 @@ MINIMA = (
     Minimum("Least squares: eight Gaussian samples in the plane", _gaussian),
     Minimum(
         "Counterexample: stable although one step can grow",
-        lambda: hessians_of({"counterexample": "sam-stability-one-step-necessary"}),
+        lambda: hessians_at("sam-stability-one-step-necessary"),
     ),
     Minimum(
         "Counterexample: stable although s₂ > 1/η",
-        lambda: hessians_of({"counterexample": "sgd-stability-s2-published"}),
+        lambda: hessians_at("sgd-stability-s2-published"),
     ),
 )
 

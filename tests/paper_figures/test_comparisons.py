@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from oracles.comparisons import BEST, LAST, VALIDATION, interval, numbers, records
 
-from paper_figures.families import comparisons as shared
+from paper_figures.families import comparisons, drawing, scaled_mnist
 from paper_figures.figures import best_radius, label_noise, mnist_generalisation, teacher_student
 from paper_figures.recipes import PRESETS
 from paper_figures.tables import from_one_field
 
 
 def test_radius_is_tuned_on_validation_and_gains_are_paired():
-    rows = mnist_generalisation.table({}, records())
+    rows = mnist_generalisation.RECIPE.table({}, records())
     assert len(rows) == 6
     found = {(row["method"], row["epoch"]): row for row in rows}
     radius = {method: row["radius"] for (method, _), row in found.items()}
@@ -30,15 +30,15 @@ def test_radius_is_tuned_on_validation_and_gains_are_paired():
 def test_a_diverged_radius_is_never_chosen():
     broken = VALIDATION.copy().astype(object)
     broken[1, 3] = None
-    rows = mnist_generalisation.table({}, records(broken))
+    rows = mnist_generalisation.RECIPE.table({}, records(broken))
     assert {r["radius"] for r in rows if r["method"] == "SAM, tuned radius"} == {0.05}
 
 
 def test_settings_are_kept_apart():
     both = [*records(), *records(scale=2)]
-    rows = mnist_generalisation.table({}, both)
+    rows = mnist_generalisation.RECIPE.table({}, both)
     assert [row["scale"] for row in rows] == [1] * 6 + [2] * 6
-    assert len(shared.by_setting(both)) == 2
+    assert len(comparisons.by_setting(both)) == 2
 
 
 def test_best_radius_counts_and_averages_the_choices_of_seeds():
@@ -56,14 +56,14 @@ def test_a_preset_without_the_fixed_radius_says_so():
     for record in runs:
         del record.result["members"][2]
     with pytest.raises(ValueError, match=r"radius 0\.05 is not among"):
-        mnist_generalisation.table({}, runs)
+        mnist_generalisation.RECIPE.table({}, runs)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_figures_share_their_runs(preset, monkeypatch):
     """Those of best_radius, and those of label_noise without noise where the sizes agree."""
-    monkeypatch.setattr(mnist_generalisation, "fingerprint", lambda *_: "data")
-    monkeypatch.setattr(mnist_generalisation.ScaledMnist, "data", lambda self: mnist_data())
+    monkeypatch.setattr(scaled_mnist, "fingerprint", lambda *_: "data")
+    monkeypatch.setattr(scaled_mnist.ScaledMnist, "data", lambda self: mnist_data())
     modules = (mnist_generalisation, best_radius, label_noise)
     assert len({m.RECIPE.version() for m in modules}) == 1
     keys = [
@@ -84,7 +84,7 @@ def mnist_data():
 
 @pytest.mark.parametrize(("value", "text"), [(61_035, "61 k"), (5_366_010, "5.37 M"), (80, "80")])
 def test_sizes_are_readable(value, text):
-    assert shared.human(value) == text
+    assert drawing.human(value) == text
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -8,6 +8,7 @@ from oracles.comparisons import BEST, LAST, interval, numbers, records
 from numerics.problems.least_squares import LeastSquares
 from numerics.stability.normalisation import both_sams, edge_radius
 from numerics.training.epochs import Data
+from paper_figures.families import scaled_mnist
 from paper_figures.figures import (
     linearised,
     minima_moments,
@@ -28,8 +29,8 @@ def drawn(recipe, rows):
 
 @pytest.fixture
 def no_data(monkeypatch):
-    monkeypatch.setattr(mnist_generalisation, "fingerprint", lambda *_: "data")
-    monkeypatch.setattr(mnist_generalisation.ScaledMnist, "data", lambda self: Data((), (), ()))
+    monkeypatch.setattr(scaled_mnist, "fingerprint", lambda *_: "data")
+    monkeypatch.setattr(scaled_mnist.ScaledMnist, "data", lambda self: Data((), (), ()))
 
 
 def keys(module, preset):
@@ -45,7 +46,7 @@ def test_runs_are_shared(preset, no_data):
     assert len(keys(linearised, preset) & base) >= len(keys(linearised, preset)) / 3
     family = (mnist_generalisation, tuned_radius, linearised, normalised)
     assert len({module.RECIPE.stored_under for module in family}) == 1
-    assert len({module.compute for module in family}) == 1
+    assert len({module.RECIPE.compute for module in family}) == 1
 
 
 def test_tuning_is_compared_seed_by_seed():
@@ -201,7 +202,7 @@ def test_width_runs_are_those_of_minima_moments():
         (16, 0),
         (16, 1),
     ]
-    shared = minima_moments.runs(minima_moments.RECIPE.parameters("smoke"))
+    shared = minima_moments.RECIPE.runs(minima_moments.RECIPE.parameters("smoke"))
     assert [run.parameters for run in runs[2:]] == [run.parameters for run in shared]
-    assert uniformity_width.compute is minima_moments.compute
+    assert uniformity_width.RECIPE.compute is minima_moments.RECIPE.compute
     assert uniformity_width.RECIPE.stored_under == minima_moments.RECIPE.stored_under

@@ -158,9 +158,9 @@ def test_failures_train_the_network_they_name():
         ("perceptron", ScaledMnist, {"scale": 0.05}),
         ("attention", AttentionMnist, {"width": 4}),
     ):
-        found = failures.compute(Run({**setting, **size, "network": network}, 2))
+        found = failures.RECIPE.compute(Run({**setting, **size, "network": network}, 2))
         assert found == kind(**setting, **size).outcome(2)
-    assert failures.compute(Run({**setting, "scale": 0.05}, 2)) == ScaledMnist(
+    assert failures.RECIPE.compute(Run({**setting, "scale": 0.05}, 2)) == ScaledMnist(
         **setting, scale=0.05
     ).outcome(2)
 
@@ -168,7 +168,7 @@ def test_failures_train_the_network_they_name():
 def test_the_reference_of_failures_is_what_mnist_generalisation_has_trained():
     parameters = failures.RECIPE.parameters("smoke")
     wanted = failures.runs(parameters)
-    reference = mnist_generalisation.runs(mnist_generalisation.RECIPE.parameters("smoke"))
+    reference = mnist_generalisation.RECIPE.runs(mnist_generalisation.RECIPE.parameters("smoke"))
     assert wanted[: len(reference)] == reference
     others = wanted[len(reference) :]
     undecayed, attention = others[: len(reference)], others[len(reference) :]
@@ -180,5 +180,5 @@ def test_the_reference_of_failures_is_what_mnist_generalisation_has_trained():
         (width, seed) for width in (8, 16) for seed in (0, 1, 2)
     ]
     assert {r.parameters["network"] for r in attention} == {"attention"}
-    assert failures.compute is mnist_generalisation.compute
+    assert failures.RECIPE.compute is mnist_generalisation.RECIPE.compute
     assert failures.RECIPE.stored_under == mnist_generalisation.RECIPE.stored_under
