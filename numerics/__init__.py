@@ -1,1 +1,151 @@
-"""Measure on real problems what the theorems talk about."""
+"""Measure on real problems what the theorems talk about.
+
+What is used most can be imported from here, and is loaded when it is first asked for: importing
+`numerics` alone loads no PyTorch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from numerics.hessians import (
+        CROSS_ENTROPY,
+        SQUARE_LOSS,
+        CrossEntropy,
+        EnclosedMoments,
+        HessianOperator,
+        Moments,
+        Objective,
+        SampledMoments,
+        SampleHessians,
+        SpectralDensity,
+        SquareLoss,
+        enclosed_moments,
+        exact,
+        layer_blocks,
+        moments,
+        operator,
+        per_sample,
+        sampled_moments,
+        sharded_operator,
+        spectral_density,
+        trace,
+    )
+    from numerics.problems import LeastSquares
+    from numerics.stability import (
+        StabilityMap,
+        StabilityThreshold,
+        one_step_threshold,
+        stability_map,
+        stability_threshold,
+        step_law,
+        theorem_threshold,
+    )
+    from numerics.stability.laws import joint_range
+    from numerics.stability.minima import MnistParity
+    from numerics.stability.simulation import linearised_step, mean_square_growth
+    from numerics.training.optimizers import SAM
+    from numerics.training.to_loss import Member, TrainingRun, train_ensemble
+
+__all__ = [
+    "CROSS_ENTROPY",
+    "SAM",
+    "SQUARE_LOSS",
+    "CrossEntropy",
+    "EnclosedMoments",
+    "HessianOperator",
+    "LeastSquares",
+    "Member",
+    "MnistParity",
+    "Moments",
+    "Objective",
+    "SampleHessians",
+    "SampledMoments",
+    "SpectralDensity",
+    "SquareLoss",
+    "StabilityMap",
+    "StabilityThreshold",
+    "TrainingRun",
+    "enclosed_moments",
+    "exact",
+    "joint_range",
+    "layer_blocks",
+    "linearised_step",
+    "mean_square_growth",
+    "moments",
+    "one_step_threshold",
+    "operator",
+    "per_sample",
+    "sampled_moments",
+    "sharded_operator",
+    "spectral_density",
+    "stability_map",
+    "stability_threshold",
+    "step_law",
+    "theorem_threshold",
+    "trace",
+    "train_ensemble",
+]
+
+_HOMES = {
+    "numerics.hessians": (
+        "CROSS_ENTROPY",
+        "SQUARE_LOSS",
+        "CrossEntropy",
+        "EnclosedMoments",
+        "HessianOperator",
+        "Moments",
+        "Objective",
+        "SampleHessians",
+        "SampledMoments",
+        "SpectralDensity",
+        "SquareLoss",
+        "enclosed_moments",
+        "exact",
+        "layer_blocks",
+        "moments",
+        "operator",
+        "per_sample",
+        "sampled_moments",
+        "sharded_operator",
+        "spectral_density",
+        "trace",
+    ),
+    "numerics.problems": ("LeastSquares",),
+    "numerics.stability": (
+        "StabilityMap",
+        "StabilityThreshold",
+        "one_step_threshold",
+        "stability_map",
+        "stability_threshold",
+        "step_law",
+        "theorem_threshold",
+    ),
+    "numerics.stability.laws": ("joint_range",),
+    "numerics.stability.minima": ("MnistParity",),
+    "numerics.stability.simulation": (
+        "linearised_step",
+        "mean_square_growth",
+    ),
+    "numerics.training.optimizers": ("SAM",),
+    "numerics.training.to_loss": (
+        "Member",
+        "TrainingRun",
+        "train_ensemble",
+    ),
+}
+
+
+def __getattr__(name: str) -> object:
+    for home, names in _HOMES.items():
+        if name in names:
+            found: object = getattr(importlib.import_module(home), name)
+            globals()[name] = found
+            return found
+    raise AttributeError(f"module 'numerics' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

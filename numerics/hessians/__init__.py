@@ -8,9 +8,10 @@ from numerics.hessians.densities import (
 )
 from numerics.hessians.enclosures import EnclosedMoments, Enclosure, enclosed_moments
 from numerics.hessians.losses import CROSS_ENTROPY, SQUARE_LOSS, CrossEntropy, SquareLoss
-from numerics.hessians.models import exact, layer_blocks, per_sample
+from numerics.hessians.models import exact, layer_blocks, operator, per_sample
 from numerics.hessians.moments import Moments, moments
-from numerics.hessians.operators import HessianOperator, operator
+from numerics.hessians.objectives import Objective
+from numerics.hessians.operators import HessianOperator
 from numerics.hessians.samples import SampleHessians
 from numerics.hessians.sampling import SampledMaximum, SampledMoments, sampled_moments
 from numerics.hessians.sharding import ShardedHessians, sharded_operator
@@ -34,6 +35,7 @@ __all__ = [
     "HessianOperator",
     "MeanSquareRadius",
     "Moments",
+    "Objective",
     "SampleHessians",
     "SampledMaximum",
     "SampledMoments",

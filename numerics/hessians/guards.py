@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from collections.abc import Sequence
 
@@ -133,8 +134,16 @@ def check_precision(dtype: torch.dtype) -> None:
         warnings.warn(
             f"dtype is {dtype}: a Hessian has at most {digits} digits, differences of its moments "
             "fewer; the default torch.float64 casts parameters and data",
-            stacklevel=4,
+            stacklevel=_to_caller(),
         )
+
+
+def _to_caller() -> int:
+    """How many calls up from our caller the first code outside of this package stands."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals["__name__"].startswith("numerics.hessians"):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def check_derivatives(name: str, derivatives: Tensor) -> Tensor:

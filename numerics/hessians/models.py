@@ -1,50 +1,19 @@
-"""The exact Hessian of a training loss, dense, and the factored Hessians of its samples."""
+"""The Hessian of a training loss: dense, layer by layer, sample by sample, or only multiplied.
+
+Each function builds an `Objective` and asks it; whoever asks for several builds it once himself.
+"""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Iterator
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from numerics.checks import check_choice
-from numerics.hessians.assembly import BUDGET, balanced_slices, symmetrize_
-from numerics.hessians.chains import Chain, as_chain
-from numerics.hessians.chains import Derivatives as ChainDerivatives
-from numerics.hessians.generic import FlatModel, SampleProducts
-from numerics.hessians.guards import (
-    MEMORY_LIMIT,
-    check_data,
-    check_deterministic,
-    check_memory,
-    check_precision,
-)
 from numerics.hessians.losses import Loss
-from numerics.hessians.perceptrons import Derivatives, Perceptron, as_perceptron, differentiate
-from numerics.hessians.probes import check_model, same_product
+from numerics.hessians.objectives import Objective
+from numerics.hessians.operators import HessianOperator
 from numerics.hessians.samples import SampleHessians
 
-__all__ = [
-    "PARTS",
-    "attempt",
-    "exact",
-    "layer_blocks",
-    "per_sample",
-    "prepare",
-    "structured_network",
-]
-
-Result = TypeVar("Result")
-
-ROUTES = ("auto", "structured", "generic")
-PARTS = ("hessian", "gauss_newton", "residual")
-
-SAMPLES_AT_ONCE = 128
-"""Samples in one block of products of a general model: small enough for the caches."""
-
-VECTORS_AT_ONCE = 64
-"""Vectors in one block of products of a general model."""
+__all__ = ["exact", "layer_blocks", "operator", "per_sample"]
 
 
 def exact(
@@ -88,23 +57,18 @@ def exact(
         ValueError: if the data or parameters are empty, mismatched or not finite, a layer is in
             training mode, the loss ignores the parameters, or the memory does not suffice.
     """
-    check_choice("reduction", reduction, ("mean", "sum"))
-    check_choice("part", part, PARTS)
-    inputs, targets, flat = prepare(model, loss, inputs, targets, dtype)
-    size, n = flat.size, len(inputs)
-    network = attempt(route, lambda: assembled_network(model, inputs, dtype, route))
-    total = None
-    if network is not None:
-        block = network.block if isinstance(network, Chain) else 4 * min(BUDGET, n * size)
-        _check_square(size, size**2 + block, dtype, memory_limit)
-        total = attempt(route, lambda: _assembled(network, flat, inputs, targets, part))
-    if total is not None and not same_product(flat, inputs, targets, part, total.matmul):
-        _disagreement(route)
-        total = None
-    if total is None:
-        _check_square(size, 2 * size**2 + 4 * min(BUDGET, n * size), dtype, memory_limit)
-        total = _generic_block(flat, inputs, targets, slice(0, size), part)
-    return total.div_(n) if reduction == "mean" else total
+    objective = Objective(
+        model,
+        loss,
+        inputs,
+        targets,
+        reduction=reduction,
+        part=part,
+        dtype=dtype,
+        route=route,
+        memory_limit=memory_limit,
+    )
+    return objective.exact()
 
 
 def layer_blocks(
@@ -135,33 +99,18 @@ def layer_blocks(
     Raises:
         ValueError: as in `exact`, or if a layer's parameters are not consecutive.
     """
-    check_choice("reduction", reduction, ("mean", "sum"))
-    check_choice("part", part, PARTS)
-    inputs, targets, flat = prepare(model, loss, inputs, targets, dtype)
-    spans, width = flat.layers(), torch.finfo(dtype).bits // 8
-    sizes = [span.stop - span.start for span in spans.values()]
-    check_memory(
-        f"{len(sizes)} blocks of at most {max(sizes)} x {max(sizes)}",
-        (
-            max(sizes) ** 2
-            + sum(size**2 for size in sizes)
-            + 4 * min(BUDGET, len(inputs) * flat.size)
-        )
-        * width,
-        memory_limit,
-        "use operator(...) and Lanczos, or fewer parameters",
+    objective = Objective(
+        model,
+        loss,
+        inputs,
+        targets,
+        reduction=reduction,
+        part=part,
+        dtype=dtype,
+        route=route,
+        memory_limit=memory_limit,
     )
-    network = attempt(route, lambda: assembled_network(model, inputs, dtype, route))
-    blocks = None
-    if network is not None:
-        blocks = attempt(route, lambda: _layers(network, flat, inputs, targets, sizes, part))
-    if blocks is not None and not _same_blocks(flat, inputs, targets, part, blocks):
-        _disagreement(route)
-        blocks = None
-    if blocks is None:
-        blocks = [_generic_block(flat, inputs, targets, s, part) for s in spans.values()]
-    weight = 1 / len(inputs) if reduction == "mean" else 1.0
-    return {name: block.mul_(weight) for name, block in zip(spans, blocks, strict=True)}
+    return objective.layer_blocks()
 
 
 def per_sample(
@@ -195,193 +144,38 @@ def per_sample(
     Raises:
         ValueError: as in `exact`.
     """
-    check_choice("part", part, PARTS)
-    inputs, targets, flat = prepare(model, loss, inputs, targets, dtype)
-    n, size, width = len(inputs), flat.size, torch.finfo(dtype).bits // 8
-    network = structured_network(model, inputs, dtype, route)
-    if network is not None:
-        check_memory(
-            f"storing {n} factored Hessians of rank {network.rank}",
-            2 * n * (sum(len(w) ** 2 for w in network.weights) + network.rank) * width,
-            memory_limit,
-            "use fewer samples",
-        )
-        factored = attempt(
-            route, lambda: differentiate(network, flat.plain_loss, inputs, targets, part)
-        )
-        if factored is not None:
-            found = SampleHessians(factored.basis, factored, memory_limit=memory_limit)
-            if same_product(flat, inputs, targets, part, lambda v: n * found.mean_matvec(v)):
-                return found
-            _disagreement(route)
-    products = SampleProducts(flat, inputs, targets, part)
-    allowed = MEMORY_LIMIT if memory_limit is None else memory_limit
-    stored = (n * size**2 + 2 * size**2) * width <= allowed
-    cores = products.cores() if stored else products
-    found = SampleHessians(products.basis, cores, memory_limit=memory_limit)
-    if stored and not same_product(flat, inputs, targets, part, lambda v: n * found.mean_matvec(v)):
-        raise ValueError(
-            "the samples' Hessians do not add up to the Hessian of all: the model or loss couples "
-            "the samples of a batch, and has no per-sample Hessians"
-        )
-    return found
-
-
-def attempt(route: str, work: Callable[[], Result]) -> Result | None:
-    """The structured route; None where PyTorch fails in it and another one may be taken.
-
-    Raises:
-        ValueError: if this route is demanded.
-    """
-    try:
-        return work()
-    except torch.OutOfMemoryError:
-        raise
-    except (RuntimeError, TypeError, IndexError) as problem:
-        if route != "structured":
-            return None
-        what = " ".join(str(problem).split())[:160]
-        raise ValueError(
-            f"route is 'structured' and fails on this model or loss ({what}): use route='auto'"
-        ) from problem
-
-
-def _disagreement(route: str) -> None:
-    """The structured route has another product than autograd: it is not taken.
-
-    Raises:
-        ValueError: if this route is demanded.
-    """
-    if route == "structured":
-        raise ValueError(
-            "route is 'structured' and its product with a random vector is not the one of "
-            "torch.autograd: use route='auto'"
-        )
-
-
-def _check_square(size: int, numbers: int, dtype: torch.dtype, limit: int | None) -> None:
-    check_memory(
-        f"the {size} x {size} Hessian",
-        numbers * torch.finfo(dtype).bits // 8,
-        limit,
-        "use operator(...) and Lanczos, or fewer parameters",
+    objective = Objective(
+        model, loss, inputs, targets, part=part, dtype=dtype, route=route, memory_limit=memory_limit
     )
+    return objective.per_sample()
 
 
-def _assembled(
-    network: Perceptron | Chain, flat: FlatModel, inputs: Tensor, targets: Tensor, part: str
-) -> Tensor:
-    """The sum over all samples, from the derivatives of the layers."""
-    total = flat.point.new_zeros(flat.size, flat.size)
-    for derivatives in _derivatives(network, flat.plain_loss, inputs, targets, part):
-        derivatives.add_to(total)
-    return symmetrize_(total)
-
-
-def _layers(
-    network: Perceptron | Chain,
-    flat: FlatModel,
+def operator(
+    model: nn.Module,
+    loss: Loss,
     inputs: Tensor,
     targets: Tensor,
-    sizes: list[int],
-    part: str,
-) -> list[Tensor]:
-    """The diagonal blocks of the same."""
-    blocks = [flat.point.new_zeros(size, size) for size in sizes]
-    for derivatives in _derivatives(network, flat.plain_loss, inputs, targets, part):
-        for layer, block in enumerate(blocks):
-            derivatives.add_layer_to(block, layer)
-    return [symmetrize_(block) for block in blocks]
+    *,
+    reduction: str = "mean",
+    part: str = "hessian",
+    dtype: torch.dtype = torch.float64,
+    samples_at_once: int | None = None,
+) -> HessianOperator:
+    r"""The Hessian of a training loss as an operator: no matrix is formed.
 
-
-def _same_blocks(
-    flat: FlatModel, inputs: Tensor, targets: Tensor, part: str, blocks: list[Tensor]
-) -> bool:
-    """Whether every layer's block is the one of autograd, by one product each."""
-    return all(
-        same_product(flat, inputs, targets, part, block.matmul, span)
-        for block, span in zip(blocks, flat.layers().values(), strict=True)
-    )
-
-
-def _derivatives(
-    network: Perceptron | Chain, loss: Loss, inputs: Tensor, targets: Tensor, part: str
-) -> Iterator[Derivatives | ChainDerivatives]:
-    """The derivatives of all samples' losses, some samples at a time."""
-    for samples in balanced_slices(len(inputs), network.samples_at_once):
-        x, y = inputs[samples], targets[samples]
-        if isinstance(network, Chain):
-            yield network.differentiate(loss, x, y, part)
-        else:
-            yield differentiate(network, loss, x, y, part)
-
-
-def _generic_block(
-    flat: FlatModel, inputs: Tensor, targets: Tensor, rows: slice, part: str
-) -> Tensor:
-    """Diagonal block of the sum over all samples, some samples and some vectors at a time."""
-    size = rows.stop - rows.start
-    total = flat.point.new_zeros(size, size)
-    for samples in balanced_slices(len(inputs), SAMPLES_AT_ONCE):
-        x, y = inputs[samples], targets[samples]
-        at_once = min(VECTORS_AT_ONCE, BUDGET // (4 * (x.numel() + flat.size)))
-        total += flat.block(x, y, rows, at_once, part)
-    return total
-
-
-def prepare(
-    model: nn.Module, loss: Loss, inputs: Tensor, targets: Tensor, dtype: torch.dtype
-) -> tuple[Tensor, Tensor, FlatModel]:
-    """All guards, then the data in `dtype` and the flat model.
+    Args:
+        model: as in `exact`.
+        loss: as in `exact`.
+        inputs: shape (n, ...).
+        targets: shape (n, ...).
+        reduction: `mean` or `sum` over the samples.
+        part: as in `exact`.
+        dtype: of the computation.
+        samples_at_once: bounds the memory: the gradient is recorded for so many samples at a time,
+            once for all products if that covers the data (the default), else in each product.
 
     Raises:
         ValueError: as in `exact`.
     """
-    check_precision(dtype)
-    check_deterministic(model)
-    inputs, targets = check_data(inputs, targets, dtype)
-    flat = FlatModel(model, loss, dtype)
-    check_model(flat, inputs, targets)
-    return inputs, targets, flat
-
-
-def structured_network(
-    model: nn.Module, inputs: Tensor, dtype: torch.dtype, route: str = "auto"
-) -> Perceptron | None:
-    """The perceptron where the structured route applies and is wanted, else None.
-
-    Raises:
-        ValueError: if it is demanded and does not apply.
-    """
-    if check_choice("route", route, ROUTES) == "generic":
-        return None
-    network = as_perceptron(model, inputs, dtype)
-    if network is None and route == "structured":
-        raise _no_structure(model, "plain perceptron")
-    return network
-
-
-def assembled_network(
-    model: nn.Module, inputs: Tensor, dtype: torch.dtype, route: str = "auto"
-) -> Perceptron | Chain | None:
-    """What a dense Hessian is assembled from: a perceptron, a chain where it pays, or None.
-
-    Raises:
-        ValueError: if the structured route is demanded and does not apply.
-    """
-    if check_choice("route", route, ROUTES) == "generic":
-        return None
-    perceptron = as_perceptron(model, inputs, dtype)
-    if perceptron is not None:
-        return perceptron
-    chain = as_chain(model, inputs, dtype)
-    if route == "structured" and chain is None:
-        raise _no_structure(model, "plain perceptron or convolutional chain")
-    return chain if chain and (route == "structured" or chain.is_worthwhile) else None
-
-
-def _no_structure(model: nn.Module, wanted: str) -> ValueError:
-    return ValueError(
-        f"route is 'structured' and the model is a {type(model).__name__} that is not a {wanted} "
-        "with all parameters trainable: use route='auto'"
-    )
+    objective = Objective(model, loss, inputs, targets, reduction=reduction, part=part, dtype=dtype)
+    return objective.operator(samples_at_once=samples_at_once)

@@ -3,24 +3,18 @@ r"""Hessians that are only multiplied: one Hessian-vector product at a time, in 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from scipy.sparse.linalg import LinearOperator
-from torch import Tensor, nn
+from torch import Tensor
 
-from numerics.checks import check_choice, check_count, check_finite
-from numerics.hessians.assembly import slices
-from numerics.hessians.guards import check_derivatives
-from numerics.hessians.losses import Loss
-from numerics.hessians.models import PARTS, attempt, prepare, structured_network
-from numerics.hessians.perceptrons import differentiate
-from numerics.hessians.probes import direction, same_product
-from numerics.hessians.samples import SampleHessians
+from numerics.checks import check_finite
+from numerics.hessians.guards import check_memory
 from numerics.hessians.spectra import Estimate, lanczos_eigenvalue
 
-__all__ = ["HessianOperator", "operator"]
+__all__ = ["HessianOperator"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +32,21 @@ class HessianOperator:
     dtype: torch.dtype
     device: torch.device
     exact_trace: float | None
-    _product: Callable[[Tensor], Tensor]
+    _product: Callable[[Tensor], Tensor] = field(repr=False)
+
+    @property
+    def shape(self) -> torch.Size:
+        """(d, d)."""
+        return torch.Size((self.size, self.size))
+
+    def __repr__(self) -> str:
+        dtype = str(self.dtype).removeprefix("torch.")
+        trace = "" if self.exact_trace is None else f", trace={self.exact_trace:.6g}"
+        return f"HessianOperator({self.size} x {self.size}, {dtype} on {self.device}{trace})"
+
+    def __matmul__(self, vectors: Tensor) -> Tensor:
+        """$Hv$, as a call."""
+        return self(vectors) if isinstance(vectors, Tensor) else NotImplemented
 
     def __call__(self, vectors: Tensor) -> Tensor:
         """$Hv$ for vectors of shape (d,) or (d, m).
@@ -64,6 +72,20 @@ class HessianOperator:
                 "finite second derivatives at these parameters"
             )
         return product
+
+    def to_dense(self, *, memory_limit: int | None = None) -> Tensor:
+        """H, shape (d, d), by one product for each column.
+
+        Args:
+            memory_limit: bytes allowed; 4 GiB by default.
+
+        Raises:
+            ValueError: if it would not fit.
+        """
+        needed = 2 * self.size**2 * self.dtype.itemsize
+        what = f"the {self.size} x {self.size} matrix"
+        check_memory(what, needed, memory_limit, "use products and Lanczos")
+        return self(torch.eye(self.size, dtype=self.dtype, device=self.device))
 
     def to_scipy(self) -> LinearOperator:
         """The same operator for `scipy.sparse.linalg`, on numpy arrays."""
@@ -94,67 +116,3 @@ class HessianOperator:
             for smallest in (True, False)
         )
         return low, high
-
-
-def operator(
-    model: nn.Module,
-    loss: Loss,
-    inputs: Tensor,
-    targets: Tensor,
-    *,
-    reduction: str = "mean",
-    part: str = "hessian",
-    dtype: torch.dtype = torch.float64,
-    samples_at_once: int | None = None,
-) -> HessianOperator:
-    r"""The Hessian of a training loss as an operator: no matrix is formed.
-
-    Args:
-        model: as in `exact`.
-        loss: as in `exact`.
-        inputs: shape (n, ...).
-        targets: shape (n, ...).
-        reduction: `mean` or `sum` over the samples.
-        part: as in `exact`.
-        dtype: of the computation.
-        samples_at_once: bounds the memory: the gradient is recorded for so many samples at a time,
-            once for all products if that covers the data (the default), else in each product.
-
-    Raises:
-        ValueError: as in `exact`.
-    """
-    check_choice("reduction", reduction, ("mean", "sum"))
-    check_choice("part", part, PARTS)
-    inputs, targets, flat = prepare(model, loss, inputs, targets, dtype)
-    samples = len(inputs)
-    weight = 1 / samples if reduction == "mean" else 1.0
-    if samples_at_once is None:
-        samples_at_once = samples
-    parts = list(slices(samples, check_count("samples_at_once", samples_at_once)))
-    recorded = flat.product(inputs, targets, part) if len(parts) == 1 else None
-
-    def product(vector: Tensor) -> Tensor:
-        if recorded is not None:
-            return check_derivatives("a Hessian-vector product", weight * recorded(vector))
-        total = torch.zeros_like(vector)
-        for some in parts:
-            total += flat.product(inputs[some], targets[some], part)(vector)
-        return check_derivatives("a Hessian-vector product", weight * total)
-
-    network, trace = structured_network(model, inputs, dtype), None
-    if network is not None:
-        vector = direction(flat)
-
-        def traced() -> tuple[float, Tensor]:
-            total, image = 0.0, torch.zeros_like(vector)
-            for some in parts:
-                piece = differentiate(network, flat.plain_loss, inputs[some], targets[some], part)
-                total += piece.trace()
-                whole = SampleHessians(piece.basis, piece)
-                image += whole.samples * whole.mean_matvec(vector)
-            return weight * total, image
-
-        found = attempt("auto", traced)
-        if found and same_product(flat, inputs, targets, part, lambda _: found[1]):
-            trace = found[0]
-    return HessianOperator(flat.size, dtype, flat.point.device, trace, product)

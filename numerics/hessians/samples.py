@@ -14,6 +14,7 @@ from numerics.checks import check_count, check_finite, check_nonempty
 from numerics.hessians.assembly import BUDGET, slices
 from numerics.hessians.bases import Basis, ExplicitBasis, IdentityBasis, Indices
 from numerics.hessians.guards import check_memory
+from numerics.hessians.operators import HessianOperator
 from numerics.norms import power_of_two
 
 __all__ = ["FactoredCores", "SampleHessians"]
@@ -169,6 +170,24 @@ class SampleHessians:
     def size(self) -> int:
         """Number of parameters d."""
         return self.basis.size
+
+    @property
+    def shape(self) -> torch.Size:
+        """(n, d, d)."""
+        return torch.Size((self.samples, self.size, self.size))
+
+    def __repr__(self) -> str:
+        n, d, r = self.samples, self.size, self.basis.rank
+        dtype = str(self.dtype).removeprefix("torch.")
+        return f"SampleHessians({n} of {d} x {d}, rank <= {r}, {dtype} on {self.device})"
+
+    def __matmul__(self, vectors: Tensor) -> Tensor:
+        """$H_i v$ for every sample, as `matvec`."""
+        return self.matvec(vectors) if isinstance(vectors, Tensor) else NotImplemented
+
+    def mean(self) -> HessianOperator:
+        r"""$E H_b$ as an operator."""
+        return HessianOperator(self.size, self.dtype, self.device, None, self.mean_matvec)
 
     def select(self, indices: Indices) -> SampleHessians:
         """The Hessians of some samples.

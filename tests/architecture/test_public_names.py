@@ -25,7 +25,8 @@ def listed(tree):
 def bound(tree):
     """The names that are bound at the top level, and those of them that are imported."""
     own, imported = set(), set()
-    for node in tree.body:
+    typed = [n for node in tree.body if isinstance(node, ast.If) for n in node.body]
+    for node in tree.body + typed:  # imports for type checkers stand behind an `if`
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             own.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):

@@ -155,9 +155,9 @@ def test_without_biases():
 def test_sample_chunks_do_not_matter(monkeypatch):
     model, (x, y, _) = biased((3, 4, 2)), data(n=10)
     whole = exact(model, SQUARE_LOSS, x, y)
-    monkeypatch.setattr("numerics.hessians.models.BUDGET", 8 * 32)  # batches of 8 and 2
-    monkeypatch.setattr("numerics.hessians.models.SAMPLES_AT_ONCE", 4)
-    monkeypatch.setattr("numerics.hessians.models.VECTORS_AT_ONCE", 3)
+    monkeypatch.setattr("numerics.hessians.routes.BUDGET", 8 * 32)  # batches of 8 and 2
+    monkeypatch.setattr("numerics.hessians.routes.SAMPLES_AT_ONCE", 4)
+    monkeypatch.setattr("numerics.hessians.routes.VECTORS_AT_ONCE", 3)
     monkeypatch.setattr("numerics.hessians.kronecker.BUDGET", 3 * 10**2)
     monkeypatch.setattr("numerics.hessians.assembly._PIECE", 40)
     torch.testing.assert_close(exact(model, SQUARE_LOSS, x, y), whole, rtol=0, atol=ROUNDING)
