@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from theory import registry
-from theory.commandline import Parser, ended, program
+from theory.commandline import NO_SANDBOX, Parser, ended, program
 
 __all__ = ["main", "parser"]
 
@@ -43,17 +43,23 @@ def parser(
         "check",
         help="theorem by problem: consistent or violated?",
         description="Confront theorems with measurements.\n"
-        "Exit status: 0 if nothing is violated, 1 if something is, 2 for bad input.",
+        "Exit status: 0 if nothing is violated, 1 if something is, 2 for bad input.\n"
+        f"{NO_SANDBOX}",
         examples=(
             "",
             "sam-pl-linear sgd-pl-linear --problem gaussian-lsq mnist-lsq",
             "sam-stability-s2 --problem mnist-mlp --seeds 2 --json",
             "sgd-pl-linear --problem gaussian-lsq --svg verdicts.svg",
             "sam-pl-linear --problem my_problem.py",
+            "my_theorem.py --problem gaussian-lsq",
         ),
     )
     check.add_argument(
-        "theorems", nargs="*", choices=ids, metavar="ID", help="default: all of the library"
+        "theorems",
+        nargs="*",
+        choices=ids,
+        metavar="ID|FILE",
+        help="of the library, or a FILE.py or FILE.json with your own (default: the library)",
     )
     check.add_argument(
         "--problem",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import re
 import time
@@ -15,6 +16,7 @@ import numpy
 import torch
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 import theory
@@ -23,6 +25,7 @@ from numerics.confrontations.cases import CASES, Comparison, MnistMlpCase, case_
 from numerics.confrontations.verdicts import Outcome, Verdict
 from numerics.progress import progress
 from numerics.report import report_of_network
+from theory import registry
 from theory.commandline import check_folder
 from theory.trusted.statements import Theorem
 
@@ -40,12 +43,14 @@ def run_check(arguments: argparse.Namespace) -> int:
     device = pick_device(arguments.device)
     if arguments.svg is not None:  # before minutes are spent on what goes there
         check_folder(Path(arguments.svg).parent)
-    theorems = [theory.get(name) for name in arguments.theorems] or [
-        theorem for theorem in theory.load().values() if theorem.refutation is None
+    asked = [
+        (file, theorem)
+        for file, theorem in registry.find(arguments.theorems)
+        if arguments.theorems or theorem.refutation is None
     ]
     started = time.perf_counter()
     cases = [case_of(name, device, arguments.seeds) for name in arguments.problem or CASES]
-    pairs = [(case, theorem) for case in cases for theorem in theorems]
+    pairs = [(case, theorem) for case in cases for _, theorem in asked]
     verdicts = [
         case.confront(theorem) for case, theorem in progress(pairs, "theorems against measurements")
     ]
@@ -57,27 +62,29 @@ def run_check(arguments: argparse.Namespace) -> int:
     ]
     seconds = time.perf_counter() - started
     if arguments.json:
-        print(as_json(verdicts, comparisons, device, arguments.seeds, seconds))
+        print(as_json(verdicts, asked, comparisons, device, arguments.seeds, seconds))
     else:
-        show(verdicts, comparisons, theorems, seconds, arguments.svg)
+        show(verdicts, comparisons, asked, seconds, arguments.svg)
     return 1 if any(v.outcome is Outcome.VIOLATED for v in verdicts) else 0
 
 
 def as_json(
     verdicts: Sequence[Verdict],
+    asked: Sequence[tuple[str, Theorem]],
     comparisons: Sequence[Comparison],
     device: str,
     seeds: int,
     seconds: float,
 ) -> str:
-    """The document that `check --json` prints."""
+    """The document that `check --json` prints; a verdict on a theorem of a file names the file."""
+    files = itertools.cycle({"file": file} if file else {} for file, _ in asked)
     document = {
         "version": theory.__version__,
         "device": device,
         "dtype": "float64",
         "seeds": list(range(seeds)),
         "packages": {"torch": torch.__version__, "numpy": numpy.__version__},
-        "verdicts": [asdict(verdict) for verdict in verdicts],
+        "verdicts": [asdict(v) | file for v, file in zip(verdicts, files, strict=False)],
         "comparisons": [asdict(comparison) for comparison in comparisons],
         "seconds": round(seconds, 2),
     }
@@ -87,7 +94,7 @@ def as_json(
 def show(
     verdicts: Sequence[Verdict],
     comparisons: Sequence[Comparison],
-    theorems: Sequence[Theorem],
+    asked: Sequence[tuple[str, Theorem]],
     seconds: float,
     svg: str | None = None,
 ) -> None:
@@ -98,13 +105,15 @@ def show(
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for heading in ("theorem", *problems):
         table.add_column(heading, no_wrap=True)
-    cell = {(verdict.theorem, verdict.problem): verdict for verdict in verdicts}
     notes = list(dict.fromkeys(verdict.reason for verdict in verdicts if verdict.reason))
-    for theorem in theorems:
-        row = (describe(cell[theorem.id, problem], notes) for problem in problems)
+    for row, (file, theorem) in enumerate(asked):
         status = theory.check(theorem).status
-        name = theorem.id if status is theorem.expected else f"[red]{theorem.id}: {status.value}[/]"
-        table.add_row(name, *row)
+        name = escape(theorem.id)
+        if status is not theorem.expected:
+            name = f"[red]{name}: {status.value}[/]"
+        if file:
+            name += f"\n[dim]in[/] {escape(Path(file).name)}"
+        table.add_row(name, *(describe(v, notes) for v in verdicts[row :: len(asked)]))
     out.print(table)
     out.print(LEGEND, markup=False)
     for number, note in enumerate(notes, start=1):

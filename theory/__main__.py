@@ -17,7 +17,7 @@ from rich.table import Table
 
 from theory import opinions as checkers
 from theory import registry
-from theory.commandline import Parser, ended, printable, processes, program
+from theory.commandline import NO_SANDBOX, Parser, ended, processes, program
 from theory.opinions import SKIPPED, Verdict, examine
 from theory.opinions.coq import comment
 from theory.opinions.coq_theorem import document
@@ -35,9 +35,6 @@ COLOURS = {
     "error": "red",
 }
 SHORT = 40  # the longest id that is never broken
-NO_SANDBOX = """\
-A FILE.py is run to be read, in a process of its own but in no sandbox: it has
-your rights and can do whatever you can.  Give none that you would not run."""
 
 
 def parser(prog: str = "", ids: Sequence[str] | None = None) -> Parser:
@@ -84,8 +81,8 @@ def parser(prog: str = "", ids: Sequence[str] | None = None) -> Parser:
         "theorems",
         nargs="*",
         choices=ids,
-        metavar="ID|FILE.py",
-        help="theorems of the library, or a file with theorems of your own (default: the library)",
+        metavar="ID|FILE",
+        help="of the library, or a FILE.py or FILE.json with your own (default: the library)",
     )
     check.add_argument(
         "--checkers",
@@ -109,7 +106,7 @@ def parser(prog: str = "", ids: Sequence[str] | None = None) -> Parser:
         ),
     )
     explain.add_argument(
-        "theorem", choices=ids, metavar="ID|FILE.py", help="of the library, or a file of your own"
+        "theorem", choices=ids, metavar="ID|FILE", help="of the library, or a file of your own"
     )
     form = explain.add_mutually_exclusive_group()
     form.add_argument("--latex", action="store_true", help="as a LaTeX article")
@@ -118,20 +115,6 @@ def parser(prog: str = "", ids: Sequence[str] | None = None) -> Parser:
     )
     form.add_argument("--json", action="store_true", help="statement and certificate as JSON")
     return main
-
-
-def find(names: Sequence[str]) -> tuple[tuple[str, Theorem], ...]:
-    """The theorems with these ids or in these files, each with its file ("" for the library's).
-
-    All of the library for an empty list.
-    """
-    found: list[tuple[str, Theorem]] = []
-    for name in names or registry.load():
-        if name.endswith(".py"):
-            found += [(printable(name), theorem) for theorem in registry.load_file(name)]
-        else:
-            found.append(("", registry.get(name)))
-    return tuple(found)
 
 
 def ask(file: str, theorem: Theorem, names: Sequence[str] = ("kernel",)) -> Verdict:
@@ -190,7 +173,7 @@ def run_check(arguments: argparse.Namespace, out: Console) -> int:
     names = checkers.chosen(arguments.checkers)
     if arguments.jobs < 1:
         raise ValueError(f"--jobs {arguments.jobs}: give at least 1")
-    files, theorems = zip(*find(arguments.theorems), strict=True)
+    files, theorems = zip(*registry.find(arguments.theorems), strict=True)
     asked = partial(ask, names=names)
     if arguments.jobs > 1:
         with processes(arguments.jobs) as pool:
@@ -209,7 +192,7 @@ def run_check(arguments: argparse.Namespace, out: Console) -> int:
 
 def run_explain(arguments: argparse.Namespace) -> int:
     """The command `explain`."""
-    verdicts = [ask(file, theorem) for file, theorem in find([arguments.theorem])]
+    verdicts = [ask(file, theorem) for file, theorem in registry.find([arguments.theorem])]
     if arguments.latex:
         print(typeset(*verdicts))
     elif arguments.coq:

@@ -38,6 +38,12 @@ class LostProcess(ValueError):
     """A process of a pool was killed; the message says what to try."""
 
 
+#: What a user is told where theorems are read from files.
+NO_SANDBOX = """\
+A FILE.py is run to be read, in a process of its own but in no sandbox: it has
+your rights and can do whatever you can.  Give none that you would not run."""
+
+
 def printable(text: str) -> str:
     """The text with a question mark for every character that does not show, as in a file's name."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)

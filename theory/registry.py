@@ -12,15 +12,17 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType, ModuleType
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import theory
 from theory import library
 from theory import opinions as checkers
+from theory.commandline import printable
 from theory.messages import failure, unknown
 from theory.proving.witnesses import completed
 from theory.reading import Watched, seen
@@ -80,6 +82,23 @@ def get(theorem_id: str) -> Theorem:
     return theorem
 
 
+def find(names: Sequence[str]) -> tuple[tuple[str, Theorem], ...]:
+    """The theorems with these ids or in these files, each with its file ("" for the library's).
+
+    All of the library for an empty list.
+
+    Args:
+        names: ids, and files that end in .py or .json.
+    """
+    found: list[tuple[str, Theorem]] = []
+    for name in names or load():
+        if name.endswith((".py", ".json")):
+            found += [(printable(name), theorem) for theorem in load_file(name)]
+        else:
+            found.append(("", get(name)))
+    return tuple(found)
+
+
 def theorems_of(module: ModuleType) -> tuple[Theorem, ...]:
     """The theorems that a module defines, as `THEOREM` or `THEOREMS`.
 
@@ -119,7 +138,8 @@ def load_file(path: str | Path, timeout: float | None = None) -> tuple[Theorem, 
     The child is no sandbox: the file runs with the rights of the user who checks it.
 
     Args:
-        path: a Python file that defines `THEOREM` or `THEOREMS`.
+        path: a Python file that defines `THEOREM` or `THEOREMS`, or a JSON file as `explain --json`
+            writes it, which is data and needs no process.
         timeout: seconds after which the child is stopped (default: `TIMEOUT`).
 
     Raises:
@@ -129,6 +149,8 @@ def load_file(path: str | Path, timeout: float | None = None) -> tuple[Theorem, 
     if not Path(path).is_file():
         there = "a folder, give a file" if Path(path).is_dir() else "no such file"
         raise BadTheoremFile(f"{path}: {there}")
+    if Path(path).suffix == ".json":
+        return _handed_over(path, partial(_of_document, Path(path)))
     checkers.fix()
     load()  # now, for the same reason: ids are compared with the library's below
     with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as complaints:
@@ -143,8 +165,31 @@ def load_file(path: str | Path, timeout: float | None = None) -> tuple[Theorem, 
         handed_over = answer.read(MAX_BYTES)
     if not handed_over:
         raise BadTheoremFile(f"{path}: it ended without handing over theorems")
+    return _handed_over(path, lambda: json.loads(handed_over))
+
+
+def _of_document(path: Path) -> list[Any]:
+    """The statements in a document that `explain --json` has written.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    with path.open("rb") as stream:
+        text = stream.read(MAX_BYTES + 1)
+    if len(text) > MAX_BYTES:
+        raise ValueError(f"more than {MAX_BYTES} bytes")
     try:
-        found = decode(json.loads(handed_over))
+        entries = json.loads(text)["theorems"]
+        return [entry["theorem"] for entry in entries]
+    except (ValueError, KeyError, TypeError, IndexError):
+        advice = "write it with `python -m theory explain ID --json`"
+        raise ValueError(f"no document with statements: {advice}") from None
+
+
+def _handed_over(path: str | Path, data: Callable[[], Any]) -> tuple[Theorem, ...]:
+    """Plain data as theorems, with every fault in one line that begins with the path."""
+    try:
+        found = decode(data())
         conform(found, tuple[Theorem, ...])
         _check_ids(found)
     except RecursionError:

@@ -9,27 +9,17 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from numerics.checks import check_count
-from numerics.confrontations.catalogue import CATALOGUE, NOISY_RATES
-from numerics.confrontations.lyapunov import (
-    confront_dimension,
-    confront_growth,
-    confront_lyapunov,
+from numerics.confrontations import (
+    full_gradient,
+    lyapunov,
+    noisy_rates,
+    rates,
+    second_moments,
+    stability,
+    two_points,
 )
-from numerics.confrontations.rates import (
-    confront_batches,
-    confront_comparison,
-    confront_conventions,
-    confront_decrease,
-    confront_rate,
-)
-from numerics.confrontations.stability import (
-    Site,
-    confront_expansion,
-    confront_moment,
-    confront_sharpness,
-    confront_step,
-)
-from numerics.confrontations.two_points import confront_attained
+from numerics.confrontations.registry import AT_MINIMA, ON_LEAST_SQUARES
+from numerics.confrontations.stability import Site, moment_points
 from numerics.confrontations.verdicts import Verdict, inconclusive
 from numerics.hessians import SampleHessians
 from numerics.networks.interpolating import InterpolatingMinimum, interpolating_minimum
@@ -37,6 +27,7 @@ from numerics.networks.perceptrons import Minimum, MnistMlp
 from numerics.problems import LeastSquares
 from numerics.progress import progress
 from numerics.statistics import PairedRatio, paired_ratio
+from theory.commandline import printable
 from theory.messages import unknown
 from theory.trusted.algorithms import SGD
 from theory.trusted.statements import Theorem
@@ -44,57 +35,15 @@ from theory.userfiles import module_of_file
 
 __all__ = ["CASES", "Case", "Comparison", "LeastSquaresCase", "MnistMlpCase", "case_of"]
 
-StabilityCheck = Callable[[Theorem, str, "tuple[Site, ...]"], Verdict]
-STABILITY: dict[str, StabilityCheck] = {
-    "sam-stability-expansion": confront_expansion,
-    "sam-stability-sufficient": confront_step,
-    "sam-stability-sharpness": confront_sharpness,
-    "sam-stability-s2": confront_moment,
-    "sam-stability-s2-sharp": confront_moment,
-    "sam-stability-s3": confront_moment,
-    "sam-stability-s4": confront_moment,
-    "sam-stability-s3-sharp-small": confront_moment,
-    "sam-stability-s3-attained": confront_attained,
-    "sam-stability-s3-closed-form": confront_moment,
-    "sam-stability-s3-sharp-large": confront_moment,
-    "sam-stability-s4-sharp": confront_moment,
-    "sam-stability-s4-sharp-middle": confront_moment,
-    "sam-stability-s4-sharp-large": confront_moment,
-}
-STABILITY |= {
-    "lyapunov-stability": confront_lyapunov,
-    "lyapunov-instability": confront_growth,
-    **{f"sgd-stability-s2-dimension-{d}": confront_dimension for d in (2, 3, 4)},
-}
-RateCheck = Callable[[Theorem, LeastSquares], Verdict]
-RATES: dict[str, RateCheck] = {
-    **dict.fromkeys(
-        (
-            "sgd-pl-linear",
-            "sgd-pl-minibatch",
-            "sam-pl-linear",
-            "sam-pl-linear-published",
-            "sam-pl-linear-improved",
-            "sam-pl-linear-optimal",
-            "sam-pl-minibatch",
-            "sam-pl-minibatch-best-step",
-            "sam-pl-convex",
-            "sam-distance-linear",
-            "sam-distance-large-radius",
-            "sam-quadratic",
-            "sam-quadratic-best-step",
-            "sam-quadratic-short-steps",
-        ),
-        confront_rate,
-    ),
-    "sam-distance": confront_decrease,
-    "sam-pl-linear-optimal-comparison": confront_comparison,
-    "sgd-batch-gradients": confront_batches,
-    "pl-half-to-bare": confront_conventions,
-    "pl-bare-to-half": confront_conventions,
-}
-STABILITY |= CATALOGUE
-RATES |= NOISY_RATES
+#: They register what they measure.
+MEASURING = (full_gradient, lyapunov, noisy_rates, rates, second_moments, stability, two_points)
+
+
+def unknown_claim(theorem: Theorem) -> str:
+    """Why a theorem is not measured: what it lacks for its shape, if its claim has a known one."""
+    lacks = ON_LEAST_SQUARES.lacking(theorem) + AT_MINIMA.lacking(theorem)
+    what = f": {'; '.join(lacks)}" if lacks else ""
+    return printable(f"no measurement of this claim is known here{what}")
 
 
 class Case(Protocol):
@@ -117,13 +66,11 @@ class LeastSquaresCase:
 
     def confront(self, theorem: Theorem) -> Verdict:
         """The verdict of the exact trajectory, or of the exact Hessians."""
-        if theorem.id in RATES:
-            verdict = RATES[theorem.id](theorem, self.problem)
-        elif theorem.id in STABILITY:
-            verdict = STABILITY[theorem.id](theorem, self.name, (self.site,))
-        else:
-            return inconclusive(theorem.id, self.name, "no measurement of this claim is known here")
-        return replace(verdict, problem=self.name)
+        if measured := ON_LEAST_SQUARES.find(theorem):
+            return measured(theorem, self.name, (self.problem,))
+        if at_minima := AT_MINIMA.find(theorem):
+            return at_minima(theorem, self.name, (self.site,))
+        return inconclusive(theorem.id, self.name, unknown_claim(theorem))
 
     @cached_property
     def site(self) -> Site:
@@ -159,10 +106,12 @@ class MnistMlpCase:
 
     def confront(self, theorem: Theorem) -> Verdict:
         """The verdict at the interpolating minima beside where the trainings ended."""
-        if theorem.id not in STABILITY:
-            reason = "no smoothness or PL constant of this network is known where it moves"
-            return inconclusive(theorem.id, self.name, reason)
-        return STABILITY[theorem.id](theorem, self.name, self.sites(theorem.id))
+        if measured := AT_MINIMA.find(theorem):
+            return measured(theorem, self.name, self.sites(measured.points is moment_points))
+        reason = "no smoothness or PL constant of this network is known where it moves"
+        if not ON_LEAST_SQUARES.find(theorem):
+            reason = unknown_claim(theorem)
+        return inconclusive(theorem.id, self.name, reason)
 
     @cached_property
     def minima(self) -> tuple[Minimum, ...]:
@@ -188,10 +137,9 @@ class MnistMlpCase:
             for size in (1, self.setting.batch_size)
         }
 
-    def sites(self, theorem_id: str) -> tuple[Site, ...]:
+    def sites(self, batches: bool) -> tuple[Site, ...]:
         """Where a theorem is confronted: bounds on s_k also at the batch size of the training."""
-        moments = STABILITY[theorem_id] is confront_moment
-        return self._sites[1] + (self._sites[self.setting.batch_size] if moments else ())
+        return self._sites[1] + (self._sites[self.setting.batch_size] if batches else ())
 
     def comparisons(self) -> tuple[Comparison, ...]:
         """SAM's sharpness and non-uniformity relative to SGD's, where all seeds converged.

@@ -6,11 +6,12 @@ and its iterates are compared with what the theorems on single eigenvectors, cyc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
+from numerics.confrontations.registry import AT_MINIMA
 from numerics.confrontations.stability import Site
 from numerics.confrontations.verdicts import Point
 from numerics.training.optimizers import SAM
@@ -19,7 +20,7 @@ from theory.library._quadratic import NORMALIZED
 from theory.trusted.algorithms import GD, SamSpec
 from theory.trusted.statements import Theorem
 
-__all__ = ["CHECKS", "Points", "quantity", "same", "trajectory"]
+__all__ = ["quantity", "same", "trajectory"]
 
 #: Relative: a few matrix products of some hundred terms each.
 ROUNDING = 1e-11
@@ -30,7 +31,8 @@ STEP_SHARES = (0.05, 0.3, 0.5, 0.8, 0.95)
 #: the square of the first for the curvature, round-off over the first.
 NUDGE, NUDGE_ERROR = 1e-5, 1e-8
 
-Points = Callable[[Theorem, Site], Iterator[Point]]
+#: Why these measurements are each for one statement.
+CHOSEN = "the start is made for the claim: an eigenvector, a cycle, a point far away"
 
 
 def trajectory(
@@ -95,6 +97,11 @@ def side_of_the_edge(growth: float, inside: bool, where: dict[str, float | str])
     return Point(1.0, square, ROUNDING * square, where)
 
 
+@AT_MINIMA.like(
+    "sam-edge",
+    words="one step of the optimiser along the top eigenvector",
+    because=CHOSEN,
+)
 def edge_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     """One step along the top eigenvector, in every setting."""
     values, v = spectrum(site)
@@ -110,6 +117,11 @@ def edge_points(theorem: Theorem, site: Site) -> Iterator[Point]:
         yield side_of_the_edge(growth, step_size * a <= edge, where)
 
 
+@AT_MINIMA.like(
+    "sam-edge-normalized",
+    words="one step of the optimiser at random points",
+    because=CHOSEN,
+)
 def normalized_edge_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     """One step of normalised SAM from a random point, looked at along the top eigenvector."""
     values, v = spectrum(site)
@@ -130,6 +142,11 @@ def normalized_edge_points(theorem: Theorem, site: Site) -> Iterator[Point]:
             yield side_of_the_edge(growth, a <= quantity(theorem, "edge", **given), where)
 
 
+@AT_MINIMA.like(
+    "sam-saddle",
+    words="one step of the optimiser at the Hessian with its top eigenvalue's sign changed",
+    because=CHOSEN,
+)
 def saddle_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     """The measured Hessian with its top eigenvalue's sign changed: SAM comes, GD leaves."""
     values, v = spectrum(site)
@@ -159,6 +176,11 @@ def cycles(theorem: Theorem, site: Site) -> Iterator[tuple[float, float, float, 
             yield a, given["step_size"], radius, quantity(theorem, "amplitude", **given)
 
 
+@AT_MINIMA.like(
+    "sam-two-cycle",
+    words="two steps of the optimiser from the cycle",
+    because=CHOSEN,
+)
 def cycle_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     """From the cycle's amplitude two steps go to the mirror image and back."""
     values, v = spectrum(site)
@@ -170,6 +192,11 @@ def cycle_points(theorem: Theorem, site: Site) -> Iterator[Point]:
         yield same(float((back - start).norm()) / amplitude, 0.0, where)
 
 
+@AT_MINIMA.like(
+    "sam-two-cycle-stability",
+    words="steps of the optimiser beside the cycle",
+    because=CHOSEN,
+)
 def cycle_stability_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     """Deviations from the cycle: twice the amplitude along v, a nudge along another eigenvector."""
     values, v = spectrum(site)
@@ -191,6 +218,12 @@ def cycle_stability_points(theorem: Theorem, site: Site) -> Iterator[Point]:
         yield Point(1 + abs(measured - expected), 1.0, NUDGE_ERROR, where)
 
 
+@AT_MINIMA.like(
+    "sam-normalized-converges",
+    words="the counterexample run by the optimiser: how far it is from its start after 2 and 200 "
+    "steps",
+    because=CHOSEN,
+)
 def counterexample_points(theorem: Theorem, _: Site) -> Iterator[Point]:
     """The theorem's own counterexample, run by the optimiser: it comes back after two steps."""
     if theorem.refutation is None:
@@ -207,6 +240,11 @@ def counterexample_points(theorem: Theorem, _: Site) -> Iterator[Point]:
         yield same(float((path[steps] - start).norm()), 0.0, where | {"t": steps})
 
 
+@AT_MINIMA.like(
+    "sam-normalized-bounded",
+    words="|x|² over 50 steps of the optimiser",
+    because=CHOSEN,
+)
 def bounded_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     """Normalised SAM from far away and from close by: never outside the larger of two balls."""
     values, _ = spectrum(site)
@@ -225,21 +263,3 @@ def bounded_points(theorem: Theorem, site: Site) -> Iterator[Point]:
                 largest = float((path**2).sum(1).max())
                 bound = max(ball, float(start @ start))
                 yield Point(largest, bound, ROUNDING * bound, site.where(step_size, radius, q=q))
-
-
-CHECKS: dict[str, tuple[str, Points]] = {
-    "sam-edge": ("one step of the optimiser along the top eigenvector", edge_points),
-    "sam-edge-normalized": ("one step of the optimiser at random points", normalized_edge_points),
-    "sam-saddle": (
-        "one step of the optimiser at the Hessian with its top eigenvalue's sign changed",
-        saddle_points,
-    ),
-    "sam-two-cycle": ("two steps of the optimiser from the cycle", cycle_points),
-    "sam-two-cycle-stability": ("steps of the optimiser beside the cycle", cycle_stability_points),
-    "sam-normalized-converges": (
-        "the counterexample run by the optimiser: how far it is from its start after 2 and 200 "
-        "steps",
-        counterexample_points,
-    ),
-    "sam-normalized-bounded": ("|x|² over 50 steps of the optimiser", bounded_points),
-}

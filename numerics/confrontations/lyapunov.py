@@ -6,19 +6,20 @@ those of a minimum in dimension d, of the same sizes and spread as the measured 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from numerics.confrontations.registry import AT_MINIMA
 from numerics.confrontations.stability import TIMES, Site
-from numerics.confrontations.verdicts import Point, Verdict, judge
+from numerics.confrontations.verdicts import Point
 from numerics.counterexamples.stability_ratio import threshold
-from theory.evaluate import evaluate
+from theory.evaluate import evaluate, parameters
 from theory.trusted.statements import Theorem
 
-__all__ = ["confront_dimension", "confront_growth", "confront_lyapunov"]
+__all__ = ["compressed"]
 
 Floats = NDArray[np.float64]
 DIRECTIONS = 4
@@ -56,19 +57,14 @@ def relative(matrix: Floats, energy: Floats) -> tuple[Floats, float]:
     return values, rounding * float(np.abs(values).max())
 
 
-def confront_lyapunov(theorem: Theorem, problem: str, sites: Iterable[Site]) -> Verdict:
-    r"""Where a Lyapunov matrix P is found, $E\|x_t\|^2 \le \langle x_0, P x_0\rangle$."""
-    return judge(
-        theorem.id,
-        problem,
-        f"exact E|x_t|² over ⟨x_0, P x_0⟩ at t in {TIMES}, for the worst start, in {DIRECTIONS} "
-        "directions, P the sum of E M_1..M_k M_k..M_1 until it decreases",
-        (point for site in sites for point in stable_points(site)),
-    )
-
-
-def stable_points(site: Site) -> Iterator[Point]:
-    """Worst ratios where the partial sums of the series become a Lyapunov matrix."""
+@AT_MINIMA.like(
+    "lyapunov-stability",
+    words=f"exact E|x_t|² over ⟨x_0, P x_0⟩ at t in {TIMES}, for the worst start, in {DIRECTIONS} "
+    "directions, P the sum of E M_1..M_k M_k..M_1 until it decreases",
+    because="the statement holds for any P: one is computed",
+)
+def stable_points(_: Theorem, site: Site) -> Iterator[Point]:
+    r"""Worst $E\|x_t\|^2/\langle x_0, P x_0\rangle$ where the series' sums become such a P."""
     for where, step in steps(site):
         unit = np.eye(step.shape[-1])
         if (energy := series(step)) is None:
@@ -79,17 +75,6 @@ def stable_points(site: Site) -> Iterator[Point]:
             if time in TIMES:
                 values, error = relative(matrix, energy)
                 yield Point(float(values[-1]), 1.0, error, {**where, "t": time})
-
-
-def confront_growth(theorem: Theorem, problem: str, sites: Iterable[Site]) -> Verdict:
-    r"""Where a matrix P grows, $E\|x_t\|^2 \ge \text{growth}^t \langle x_0, P x_0\rangle$."""
-    return judge(
-        theorem.id,
-        problem,
-        f"growth^t ⟨x_0, P x_0⟩ over the exact E|x_t|² at t in {TIMES}, for the worst start, in "
-        f"{DIRECTIONS} directions, where P ⪯ I grows",
-        (point for site in sites for point in growing_points(site)),
-    )
 
 
 def series(step: Floats) -> Floats | None:
@@ -106,11 +91,17 @@ def series(step: Floats) -> Floats | None:
     return None
 
 
-def growing_points(site: Site) -> Iterator[Point]:
+@AT_MINIMA.like(
+    "lyapunov-instability",
+    words=f"growth^t ⟨x_0, P x_0⟩ over the exact E|x_t|² at t in {TIMES}, for the worst start, in "
+    f"{DIRECTIONS} directions, where P ⪯ I grows",
+    because="the statement holds for any P: one is computed",
+)
+def growing_points(_: Theorem, site: Site) -> Iterator[Point]:
     """Worst ratios where iteration finds a matrix with growth above 1."""
     for where, step in steps(site):
         energy = np.eye(step.shape[-1])
-        for _ in range(STEPS):
+        for _step in range(STEPS):
             energy = later(step, energy)
             energy /= np.linalg.eigvalsh(energy)[-1]
         if np.linalg.eigvalsh(energy)[0] <= 1e-6:
@@ -126,19 +117,15 @@ def growing_points(site: Site) -> Iterator[Point]:
                 yield Point(float(values[-1]), 1.0, error, {**where, "growth": growth, "t": time})
 
 
-def confront_dimension(theorem: Theorem, problem: str, sites: Iterable[Site]) -> Verdict:
-    r"""At SGD's exact stability threshold in d directions, $\eta^2 s_2^2$ against its bound."""
-    return judge(
-        theorem.id,
-        problem,
-        "η² s_2² at the exact mean-square threshold of SGD, in the directions of the theorem",
-        (point for site in sites for point in dimension_points(theorem, site)),
-    )
-
-
+@AT_MINIMA.like(
+    *(f"sgd-stability-s2-dimension-{d}" for d in (2, 3, 4)),
+    words="η² s_2² at the exact mean-square threshold of SGD, in the directions of the theorem",
+    because="the minimum is compressed to the dimension that the statement speaks of",
+)
 def dimension_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     """One point for each minimum."""
-    dimension = int(theorem.id.rpartition("-")[2])
+    # a top eigenmatrix in d dimensions has d weights c_i
+    dimension = sum(name.startswith("c_") for name in parameters(theorem.hypotheses))
     if site.hessians.size < dimension:
         return
     samples = compressed(site, dimension)

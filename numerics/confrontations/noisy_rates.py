@@ -2,7 +2,7 @@ r"""Rates under growth, residual and variance conditions, on least squares."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -10,19 +10,21 @@ from torch import Tensor
 
 from numerics.confrontations.full_gradient import quantity
 from numerics.confrontations.rates import ROUNDING, STEPS
-from numerics.confrontations.verdicts import Point, Verdict, judge
+from numerics.confrontations.registry import ON_LEAST_SQUARES
+from numerics.confrontations.verdicts import Point
 from numerics.problems import LeastSquares
 from theory.trusted.algorithms import SAM, SGD, SamSpec
 from theory.trusted.statements import Theorem
 
-__all__ = ["NOISY_RATES"]
+__all__ = ["curve_points", "strong_growth"]
 
 #: Step sizes as shares of the largest that is looked at, radii as shares of √(μ/β)/β.
 STEP_SHARES = (0.1, 0.5, 1.0)
 RADIUS_SHARES = (0.0, 0.3, 0.9)
 POINTS = 5
 
-Points = Callable[[Theorem, LeastSquares], Iterator[Point]]
+#: Why these measurements are each for one statement.
+CONSTANTS = "the statement holds for any constants of the noise: those of the problem are put in"
 
 
 def strong_growth(problem: LeastSquares) -> float:
@@ -49,6 +51,11 @@ def curve_points(
     yield Point(float(curve[1 + worst]), bound, ROUNDING * time * bound, where)
 
 
+@ON_LEAST_SQUARES.like(
+    "sgd-strong-growth",
+    words="exact expected loss against the proved rate",
+    because=CONSTANTS,
+)
 def growth_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
     """SGD at several step sizes, with the exact growth constant."""
     constants = problem.constants()
@@ -59,6 +66,11 @@ def growth_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
         yield from curve_points(problem, SGD, share * best, 0.0, factor)
 
 
+@ON_LEAST_SQUARES.like(
+    "sgd-strong-growth-constant",
+    words="the exact growth constant",
+    because=CONSTANTS,
+)
 def constant_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
     """The exact growth constant against β/μ."""
     constants = problem.constants()
@@ -66,6 +78,11 @@ def constant_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
     yield Point(strong_growth(problem), bound, 1e-9 * bound, {})
 
 
+@ON_LEAST_SQUARES.like(
+    "sam-pl-expected-residual",
+    words="exact expected loss against the proved rate",
+    because=CONSTANTS,
+)
 def residual_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
     """Interpolation: A = β, B = C = 0."""
     constants = problem.constants()
@@ -98,6 +115,11 @@ def expected_loss(problem: LeastSquares, point: Tensor, step_size: float, radius
     return float(problem.loss(point - step_size * residuals[:, None] * rows).mean())
 
 
+@ON_LEAST_SQUARES.like(
+    "sam-pl-noise",
+    words="exact expected loss after a step from random points",
+    because=CONSTANTS,
+)
 def noise_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
     """One step from random points, with the variance that the gradients have there."""
     constants = problem.constants()
@@ -115,6 +137,11 @@ def noise_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
                 yield Point(measured, bound, ROUNDING * bound, setting)
 
 
+@ON_LEAST_SQUARES.like(
+    "sam-pl-noise-horizon",
+    words="exact expected loss after a step from random points",
+    because=CONSTANTS,
+)
 def horizon_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
     """One step at the theorem's step size and radius for an index, from random points."""
     constants = problem.constants()
@@ -129,21 +156,3 @@ def horizon_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
             measured = expected_loss(problem, point, step_size, radius)
             where = {"step_size": step_size, "radius": radius, "index": index}
             yield Point(measured, bound, ROUNDING * bound, where)
-
-
-CHECKS: dict[str, tuple[str, Points]] = {
-    "sgd-strong-growth": ("exact expected loss against the proved rate", growth_points),
-    "sgd-strong-growth-constant": ("the exact growth constant", constant_points),
-    "sam-pl-expected-residual": ("exact expected loss against the proved rate", residual_points),
-    "sam-pl-noise": ("exact expected loss after a step from random points", noise_points),
-    "sam-pl-noise-horizon": ("exact expected loss after a step from random points", horizon_points),
-}
-
-
-def confront(theorem: Theorem, problem: LeastSquares) -> Verdict:
-    """The verdict of a problem on which every constant is exact."""
-    words, points = CHECKS[theorem.id]
-    return judge(theorem.id, problem.name, words, points(theorem, problem))
-
-
-NOISY_RATES = dict.fromkeys(CHECKS, confront)

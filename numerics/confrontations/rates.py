@@ -3,27 +3,39 @@ r"""Convergence theorems against exact expected trajectories on least squares.""
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from numerics.confrontations.verdicts import Point, Verdict, judge
+from numerics.confrontations.registry import (
+    ON_LEAST_SQUARES,
+    admits,
+    atoms,
+    computable,
+    rules_of,
+    unestablished,
+)
+from numerics.confrontations.verdicts import Point
 from numerics.problems import LeastSquares
 from theory.evaluate import evaluate, parameters, value
-from theory.library import sam_distance
-from theory.trusted.notation import f, x
-from theory.trusted.statements import Theorem
-from theory.trusted.terms import Along, Gradient, Value, norm2
+from theory.library import sam_distance, sam_quadratic
+from theory.library._minibatch import BATCH_LAW
+from theory.proving.assumptions import (
+    convex,
+    interpolation,
+    minimiser,
+    polyak_lojasiewicz,
+    smooth,
+    smooth_convex,
+)
+from theory.trusted.algorithms import SGD
+from theory.trusted.notation import H, L, alpha, beta, f, f_b, mu, x
+from theory.trusted.statements import Assumption, Theorem
+from theory.trusted.terms import Along, Gradient, Param, Scalar, Time, Value, norm2, substitute
 
-__all__ = [
-    "confront_batches",
-    "confront_comparison",
-    "confront_conventions",
-    "confront_decrease",
-    "confront_rate",
-]
+__all__ = ["ANCHORS", "ROUNDING", "STEPS", "is_of_loss", "rate_points", "settings"]
 
 STEPS = 400
 #: Step sizes as shares of the theorem's own best one, and radii as shares of its largest one.
@@ -39,6 +51,29 @@ ROUNDING = 1e-11
 #: operations and a root: so small a share of them is what round-off leaves where they cancel.
 CANCELLED = 1e-12
 
+#: The parameters that have a value on least squares, and in a run there.
+CONSTANTS = frozenset({"beta", "L", "mu", "alpha", "p"})
+GIVEN = CONSTANTS | {"step_size", "radius"}
+#: The rules that hold on least squares: everywhere, and where an algorithm can come.
+BOTH = ("lipschitz", "descent")
+EVERYWHERE = rules_of(
+    smooth("", f_b, beta, "", BOTH),
+    smooth("", f, beta, "", BOTH),
+    smooth("", f, L, "", BOTH),
+    smooth_convex("", f_b, beta),
+    smooth_convex("", f, L),
+    *(convex("", each) for each in (f, f_b)),
+    *(interpolation("", each) for each in (f, f_b)),
+    polyak_lojasiewicz("", f, mu, "half"),
+    polyak_lojasiewicz("", f, alpha, "bare"),
+)
+ESTABLISHED = EVERYWHERE | rules_of(
+    BATCH_LAW,
+    *(minimiser("", each, sam_distance.x_star, ("critical", "lowest")) for each in (f, f_b)),
+    sam_distance.GROWTH,
+    *sam_quadratic.SETTING[:3],
+)
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -46,6 +81,11 @@ class Setting:
 
     parameters: dict[str, float]
     batch_size: int
+
+    @property
+    def possible(self) -> bool:
+        """Whether step size and radius are numbers that an algorithm takes."""
+        return all(0 <= self.parameters[name] < np.inf for name in ("step_size", "radius"))
 
     @property
     def where(self) -> dict[str, float]:
@@ -80,10 +120,14 @@ def batches(theorem: Theorem, problem: LeastSquares) -> Iterator[tuple[int, dict
         "mu": constants.mu,
         "alpha": constants.alpha,
     }
+    algorithm = theorem.dynamics.algorithm if theorem.dynamics else SGD
+    if not algorithm.stochastic:
+        yield n, known | {"p": 0.0}
+        return
     if "p" not in parameters(theorem.hypotheses):
         yield 1, known
         return
-    perturbed = theorem.dynamics is not None and theorem.dynamics.algorithm.perturbed
+    perturbed = algorithm.perturbed
     for size in (1, n) if perturbed else sorted({1, 2, n // 2, n}):
         yield size, known | {"p": (n - size) / (size * (n - 1))}
 
@@ -99,36 +143,80 @@ def radii(theorem: Theorem, known: dict[str, float]) -> Iterator[float]:
         yield from (multiple / known["beta"] for multiple in RADII)
 
 
-def confront_rate(theorem: Theorem, problem: LeastSquares) -> Verdict:
-    r"""Compare the expected loss or squared distance, exact for every t, with the proved rate.
+def rate_lacks(theorem: Theorem) -> tuple[str, ...] | None:
+    r"""What a theorem lacks for `rate_points`; None if it claims no rate.
 
-    Args:
-        theorem: one with a step `rate` and a quantity `factor`.
-        problem: its constants are exact, so every hypothesis is established.
+    It claims $E\,m(x_t) \le \text{factor}^t m(x_0)$ for its quantity `factor`, with m as `rated`.
     """
-    return judge(
-        theorem.id,
-        problem.name,
-        f"exact expectations over {STEPS} steps against the proved rate",
-        rate_points(theorem, problem),
+    if theorem.dynamics is None or rated(theorem) is None:
+        return None
+    algorithm = theorem.dynamics.algorithm
+    lacks = []
+    if algorithm.normalized or algorithm.fresh_batch:
+        lacks.append(f"no exact expectations of {algorithm.name} are known")
+    lacks += unestablished(theorem, ESTABLISHED, GIVEN, sam_distance.VALUE.relation.__eq__)
+    tied = parameters(tuple(h for h in theorem.hypotheses if isinstance(h, Assumption)))
+    known = {"max_radius": CONSTANTS, "factor": GIVEN} | dict.fromkeys(
+        ANCHORS, GIVEN - {"step_size"}
     )
+    quantities = {q.name: q.expression for q in theorem.quantities}
+    for name, given in known.items():
+        if name in quantities and not computable(theorem, quantities[name], given):
+            lacks.append(f"its quantity {name!r} has parameters that no equation determines")
+    if free := sorted((parameters(quantities["factor"]) & CONSTANTS) - tied):
+        lacks.append(f"no hypothesis ties {', '.join(free)} in its factor to the problem")
+    if not quantities.keys() & set(ANCHORS):
+        lacks.append(f"it has no quantity {', '.join(ANCHORS[:-1])} or {ANCHORS[-1]}")
+    return tuple(lacks)
 
 
+def rated(theorem: Theorem) -> Scalar | None:
+    """The measure that a theorem's conclusion says to shrink by its quantity `factor`, if any."""
+    factor = next((q.expression for q in theorem.quantities if q.name == "factor"), None)
+    if factor is None or theorem.dynamics is None:
+        return None
+    field, start = theorem.dynamics.field, theorem.dynamics.start
+    claims = [lemma.claim for lemma in theorem.proof if lemma.name in theorem.conclusion]
+    for measure in (Value(f, x), sam_distance.distance) if field == f else (norm2(x),):
+        bound = factor ** Time() * substitute(measure, x, start)
+        if field in (f, H) and (Along(measure, Time()) <= bound) in claims:
+            return measure
+    return None
+
+
+LARGE_RADIUS = "its range of radii is that of the best step size alone: the rate holds beyond it"
+RATE_WORDS = f"exact expectations over {STEPS} steps against the proved rate"
+
+
+@ON_LEAST_SQUARES.shape(rate_lacks, RATE_WORDS)
 def rate_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
-    """The worst step of every setting that the theorem covers."""
+    """The worst step of every setting in which all hypotheses hold."""
+    return points_of_rate(theorem, problem, admits)
+
+
+@ON_LEAST_SQUARES.like("sam-distance-large-radius", words=RATE_WORDS, because=LARGE_RADIUS)
+def far_rate_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
+    """The worst step of every setting that the theorem's factor covers."""
+    return points_of_rate(theorem, problem, lambda *_: True)
+
+
+def points_of_rate(
+    theorem: Theorem, problem: LeastSquares, admitted: Callable[[Theorem, dict[str, float]], bool]
+) -> Iterator[Point]:
+    """The exact expected loss or squared distance against the proved rate, at its worst step."""
     for setting in settings(theorem, problem):
         factor = evaluate(theorem, "factor", **setting.parameters)
-        if not factor.covered or not factor.value < 1:
+        if not factor.covered or not factor.value < 1 or not setting.possible:
             continue
-        measured = curve(theorem, problem, setting, is_of_loss(theorem))
-        bounds = measured[0] * float(factor.value) ** np.arange(1, STEPS + 1)
-        yield worst_step(measured[1:], bounds, setting)
+        if admitted(theorem, setting.parameters):
+            measured = curve(theorem, problem, setting, is_of_loss(theorem))
+            bounds = measured[0] * float(factor.value) ** np.arange(1, STEPS + 1)
+            yield worst_step(measured[1:], bounds, setting)
 
 
 def is_of_loss(theorem: Theorem) -> bool:
     """Whether the theorem's rate is one of the loss; otherwise it is one of the distance."""
-    (claim,) = (lemma.claim for lemma in theorem.proof if lemma.name == "rate")
-    return isinstance(claim.left, Along) and claim.left.argument == Value(f, x)
+    return rated(theorem) == Value(f, x)
 
 
 def curve(theorem: Theorem, problem: LeastSquares, setting: Setting, of_loss: bool) -> np.ndarray:
@@ -143,93 +231,110 @@ def curve(theorem: Theorem, problem: LeastSquares, setting: Setting, of_loss: bo
 
 def worst_step(measured: np.ndarray, bounds: np.ndarray, setting: Setting) -> Point:
     """The step at which a curve comes closest to its bound, or exceeds it most."""
-    at = int(np.argmin((bounds - measured) / bounds))
+    with np.errstate(divide="ignore", invalid="ignore"):  # where a factor is 0
+        at = int(np.argmin((bounds - measured) / bounds))
     bound = float(bounds[at])
     where = setting.where | {"t": at + 1}
     return Point(float(measured[at]), bound, ROUNDING * (at + 1) * bound, where)
 
 
-def confront_decrease(theorem: Theorem, problem: LeastSquares) -> Verdict:
-    r"""Compare $E\|x_{t+1} - x_*\|^2$ with what the theorem's one step leaves of it, at every t."""
+@ON_LEAST_SQUARES.like(
+    "sam-distance",
+    words=f"exact expectations over {STEPS} steps",
+    because="the claim is on one step, and is measured on the mean over all that came before",
+    reads=("one step",),
+)
+def decrease_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
+    r"""$E\|x_{t+1} - x_*\|^2$ against what the theorem's one step leaves of it, at every t."""
     (claim,) = (lemma.claim for lemma in theorem.proof if lemma.name == "one step")
-
-    def points() -> Iterator[Point]:
-        for setting in settings(theorem, problem):
-            if evaluate(theorem, "max_step_size", **setting.parameters).covered:
-                far, loss = (curve(theorem, problem, setting, of) for of in (False, True))
-                measured = {sam_distance.distance: far[:-1], Value(f, x): loss[:-1]}
-                bounds = value(claim.right, measured, **setting.parameters)
-                yield worst_step(far[1:], bounds, setting)
-
-    return judge(theorem.id, problem.name, f"exact expectations over {STEPS} steps", points())
+    for setting in settings(theorem, problem):
+        if evaluate(theorem, "max_step_size", **setting.parameters).covered:
+            far, loss = (curve(theorem, problem, setting, of) for of in (False, True))
+            measured = {sam_distance.distance: far[:-1], Value(f, x): loss[:-1]}
+            bounds = value(claim.right, measured, **setting.parameters)
+            yield worst_step(far[1:], bounds, setting)
 
 
-def confront_comparison(theorem: Theorem, problem: LeastSquares) -> Verdict:
-    """Compare a factor with the published ones, at the constants of the problem."""
+@ON_LEAST_SQUARES.like(
+    "sam-pl-linear-optimal-comparison",
+    words="both factors at the problem's constants",
+    because="nothing but formulas is compared, at constants of a problem",
+)
+def comparison_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
+    """A factor against the published ones, at the constants of the problem."""
+    for setting in settings(theorem, problem):
+        factor = evaluate(theorem, "factor", **setting.parameters)
+        for name in ("improved_factor", "published_factor"):
+            other = evaluate(theorem, name, **setting.parameters)
+            if factor.covered and other.covered:
+                bound = float(other.value)
+                # a dozen operations on numbers of order 1, some of which cancel
+                yield Point(float(factor.value), bound, 1e-14, setting.where)
 
-    def points() -> Iterator[Point]:
-        for setting in settings(theorem, problem):
-            factor = evaluate(theorem, "factor", **setting.parameters)
-            for name in ("improved_factor", "published_factor"):
-                other = evaluate(theorem, name, **setting.parameters)
-                if factor.covered and other.covered:
-                    bound = float(other.value)
-                    # a dozen operations on numbers of order 1, some of which cancel
-                    yield Point(float(factor.value), bound, 1e-14, setting.where)
 
-    return judge(theorem.id, problem.name, "both factors at the problem's constants", points())
-
-
-def confront_batches(theorem: Theorem, problem: LeastSquares) -> Verdict:
-    r"""Compare $E\|\nabla f_B\|^2$, over all batches of up to two samples, with the claim."""
+@ON_LEAST_SQUARES.like(
+    "sgd-batch-gradients",
+    words="all batches of one and two samples",
+    because="the statement gives a law, and not how batches are drawn that fulfil it",
+    reads=("batch gradient",),
+)
+def batch_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
+    r"""$E\|\nabla f_B\|^2$, over all batches of up to two samples, against the claim."""
     (claim,) = (lemma.claim for lemma in theorem.proof if lemma.name in theorem.conclusion)
     generator = torch.Generator().manual_seed(0)
     away = torch.randn(20, problem.d, generator=generator, dtype=torch.float64)
-    known = batches(theorem, problem)
-
-    def points() -> Iterator[Point]:
-        for size, constants in known:
-            if size not in (1, 2):
-                continue
-            chosen = torch.tensor(list(itertools.combinations(range(problem.n), size)))
-            for i, point in enumerate(problem.minimiser() + away.to(problem.features.device)):
-                means = problem.gradients(point)[chosen].mean(dim=1)
-                full = problem.gradient(point)
-                measured = {
-                    Value(f, x): float(problem.loss(point)),
-                    norm2(Gradient(f, x)): float(full @ full),
-                }
-                bound = float(value(claim.right, measured, **constants))
-                mean = float((means**2).sum(dim=1).mean())
-                yield Point(mean, bound, ROUNDING * bound, {"point": i, "batch_size": size})
-
-    return judge(theorem.id, problem.name, "all batches of one and two samples", points())
+    for size, constants in batches(theorem, problem):
+        if size not in (1, 2):
+            continue
+        chosen = torch.tensor(list(itertools.combinations(range(problem.n), size)))
+        for i, point in enumerate(problem.minimiser() + away.to(problem.features.device)):
+            means = problem.gradients(point)[chosen].mean(dim=1)
+            full = problem.gradient(point)
+            measured = {
+                Value(f, x): float(problem.loss(point)),
+                norm2(Gradient(f, x)): float(full @ full),
+            }
+            bound = float(value(claim.right, measured, **constants))
+            mean = float((means**2).sum(dim=1).mean())
+            yield Point(mean, bound, ROUNDING * bound, {"point": i, "batch_size": size})
 
 
-def confront_conventions(theorem: Theorem, problem: LeastSquares) -> Verdict:
-    r"""Check the PL condition that the theorem concludes, in its own convention.
+def pointwise_lacks(theorem: Theorem) -> tuple[str, ...] | None:
+    """What a theorem lacks for `pointwise_points`; None if it does not claim one inequality."""
+    claims = [lemma.claim for lemma in theorem.proof if lemma.name in theorem.conclusion]
+    if theorem.dynamics is not None or len(claims) != 1 or claims[0].sign != "<=":
+        return None
+    parts = {*atoms(claims[0].left), *atoms(claims[0].right)}
+    if not {Value(f, x), norm2(Gradient(f, x))} <= parts:
+        return None
+    known = CONSTANTS - {"p"}
+    lacks = list(unestablished(theorem, EVERYWHERE, known))
+    unknown = parts - {Value(f, x), norm2(Gradient(f, x)), *map(Param, known)}
+    if unknown:
+        lacks.append("its claim speaks of more than f, its gradient and constants of the problem")
+    tied = parameters(tuple(h for h in theorem.hypotheses if isinstance(h, Assumption)))
+    if free := sorted((parameters(claims[0]) & known) - tied):
+        lacks.append(f"no hypothesis ties {', '.join(free)} in its claim to the problem")
+    return tuple(lacks)
 
-    At random points and along the eigenvector of the smallest curvature, where it is tight.
+
+@ON_LEAST_SQUARES.shape(pointwise_lacks, "both sides at 201 points, one of them extremal")
+def pointwise_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
+    r"""An inequality between $f(x)$ and $\|\nabla f(x)\|^2$, such as a convention of PL.
+
+    At random points and along the eigenvector of the smallest curvature, where PL is tight.
     """
-    constants = problem.constants()
-    claim = theorem.proof[-1].claim
+    ((_, known),) = batches(theorem, problem)
+    if not admits(theorem, known):
+        return
+    (claim,) = (lemma.claim for lemma in theorem.proof if lemma.name in theorem.conclusion)
     generator = torch.Generator().manual_seed(0)
-    minimiser = problem.minimiser()
     away = torch.randn(200, problem.d, generator=generator, dtype=torch.float64)
     tight = problem.factors[2][:, -1]
-    offsets = torch.cat([away.to(tight.device), tight.unsqueeze(0)])
-    points = minimiser + offsets
+    points = problem.minimiser() + torch.cat([away.to(tight.device), tight.unsqueeze(0)])
     losses = problem.loss(points).cpu().numpy()
     squared = (problem.gradient(points) ** 2).sum(-1).cpu().numpy()
     measured = {Value(f, x): losses, norm2(Gradient(f, x)): squared}
-    known = {"mu": constants.mu, "alpha": constants.alpha}
     left, right = (value(side, measured, **known) for side in (claim.left, claim.right))
-    return judge(
-        theorem.id,
-        problem.name,
-        "both sides at 201 points, one of them extremal",
-        (
-            Point(float(low), float(high), 1e-10 * float(high), {"point": i})
-            for i, (low, high) in enumerate(zip(left, right, strict=True))
-        ),
-    )
+    for i, (low, high) in enumerate(zip(left, right, strict=True)):
+        yield Point(float(low), float(high), 1e-10 * abs(float(high)), {"point": i})

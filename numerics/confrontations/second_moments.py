@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 import theory
-from numerics.confrontations.full_gradient import Points, quantity, same
+from numerics.confrontations.full_gradient import quantity, same
+from numerics.confrontations.registry import AT_MINIMA
 from numerics.confrontations.stability import Site
 from numerics.confrontations.verdicts import Point
 from numerics.hessians import mean_square_map
@@ -19,9 +20,14 @@ from numerics.hessians.spectra import extreme_eigenvalue
 from numerics.stability import StabilityThreshold, stability_threshold
 from theory.trusted.statements import Theorem
 
-__all__ = ["CHECKS"]
+__all__ = ["batched", "condition", "share"]
 
 ROUNDING = 1e-11
+#: Why these measurements are each for one statement.
+BATCHES = "the statement gives a law, and not how batches are drawn that fulfil it"
+EIGENMATRIX = "the statement holds for any V and κ: the exact threshold's are put in"
+CONSTANTS = "the statement holds for any constants of the noise: the exact ones are put in"
+VECTORS = "the hypothesis is on one vector: random ones are tried"
 #: A mean Hessian with a condition number above this has no usable inverse root.
 ILL_CONDITIONED = 1e8
 #: Directions beyond which fewer batch sizes and radii are looked at.
@@ -66,6 +72,11 @@ def condition(site: Site, step_size: float, noise: float) -> float:
     )
 
 
+@AT_MINIMA.like(
+    "sgd-batch-sufficient",
+    words="the condition's matrix against the second moment over all batches",
+    because=BATCHES,
+)
 def sufficient_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     """The condition's matrix is the second moment; where it is at most 1, that does not grow."""
     for at, step_size in batch_settings(site):
@@ -77,6 +88,11 @@ def sufficient_points(theorem: Theorem, site: Site) -> Iterator[Point]:
             yield Point(found, 1.0, ROUNDING, where)
 
 
+@AT_MINIMA.like(
+    "sgd-batch-bounds",
+    words="a and s_2 where the condition holds for a batch",
+    because=BATCHES,
+)
 def bounds_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     """Sharpness and non-uniformity of single samples, where the condition holds for a batch."""
     single = replace(site, batch_size=1).moments
@@ -91,6 +107,11 @@ def bounds_points(theorem: Theorem, site: Site) -> Iterator[Point]:
         yield Point(float(single.s2) ** 2, bound, ROUNDING * bound, where)
 
 
+@AT_MINIMA.like(
+    "sgd-batch-mixture",
+    words="both sides of the identity, all batches counted",
+    because=BATCHES,
+)
 def mixture_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     """Both sides for X = H at a random vector, the batches counted one by one or in pairs."""
     generator = torch.Generator().manual_seed(0)
@@ -120,6 +141,11 @@ def batch_forms(pairs: Tensor, n: int) -> Iterator[tuple[int, float]]:
     yield n, float(total / n**2)
 
 
+@AT_MINIMA.like(
+    "sgd-batch-monotone",
+    words="the second moment at larger batches where the smaller is stable",
+    because=BATCHES,
+)
 def monotone_points(_: Theorem, site: Site) -> Iterator[Point]:
     """X = I does not increase in the mean at one size: then at every larger one."""
     for smaller, larger in itertools.pairwise(batched(site)):
@@ -130,9 +156,28 @@ def monotone_points(_: Theorem, site: Site) -> Iterator[Point]:
                 yield Point(value, 1.0, ROUNDING, where)
 
 
-def threshold_points(theorem: Theorem, site: Site) -> Iterator[Point]:
+@AT_MINIMA.like(
+    "sam-exact-threshold-stable",
+    words="the leading second moment after a step below the exact threshold",
+    because=EIGENMATRIX,
+)
+def stable_points(theorem: Theorem, site: Site) -> Iterator[Point]:
+    """Below the threshold."""
+    return threshold_points(theorem, site, stable=True)
+
+
+@AT_MINIMA.like(
+    "sam-exact-threshold-unstable",
+    words="the leading second moment after a step beyond the exact threshold",
+    because=EIGENMATRIX,
+)
+def unstable_points(theorem: Theorem, site: Site) -> Iterator[Point]:
+    """Beyond the threshold."""
+    return threshold_points(theorem, site, stable=False)
+
+
+def threshold_points(theorem: Theorem, site: Site, stable: bool) -> Iterator[Point]:
     r"""$E\langle x^+, V x^+\rangle$ at random points, V and $\kappa$ from the exact threshold."""
-    stable = theorem.id.endswith("-stable")
     generator = torch.Generator().manual_seed(0)
     for of_step in RADIUS_SHARES if site.hessians.size <= LARGE else RADIUS_SHARES[1:2]:
         radius = of_step * 2 / site.moments.sharpness
@@ -179,6 +224,11 @@ def growth_of_loss(site: Site, root: Tensor, hessian: Tensor, step: float, radiu
     return least(root, mean_square_map(site.hessians, step, radius)(hessian))
 
 
+@AT_MINIMA.like(
+    "sam-aligned-noise",
+    words="least growth of the loss in a step, exact",
+    because=CONSTANTS,
+)
 def aligned_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     """The exact alignment of the noise, and the least growth of the loss at large step sizes."""
     for radius, root, hessian, mean, second in noise_settings(site):
@@ -198,6 +248,11 @@ def aligned_points(theorem: Theorem, site: Site) -> Iterator[Point]:
             yield Point(proved, exact, 1e-9 * exact, site.where(step_size, radius))
 
 
+@AT_MINIMA.like(
+    "sam-coherence",
+    words="least growth of the loss in a step, exact",
+    because=CONSTANTS,
+)
 def coherent_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     """The exact coherence, and the least growth of the loss where it exceeds the sharpness."""
     for radius, root, hessian, mean, second in noise_settings(site):
@@ -210,6 +265,11 @@ def coherent_points(theorem: Theorem, site: Site) -> Iterator[Point]:
             yield Point(proved, exact, 1e-9 * exact, site.where(step_size, radius))
 
 
+@AT_MINIMA.like(
+    "sgd-fourth-moment",
+    words="fourth moments at random vectors",
+    because=VECTORS,
+)
 def fourth_moment_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     """The fourth moment of the gradients at random unit vectors where the hypothesis holds."""
     generator = torch.Generator().manual_seed(0)
@@ -223,28 +283,3 @@ def fourth_moment_points(theorem: Theorem, site: Site) -> Iterator[Point]:
                 bound = quantity(theorem, "bound", step_size=step_size)
                 measured = float(((products**2).sum(1) ** 2).mean())
                 yield Point(measured, bound, ROUNDING * bound, site.where(step_size, 0.0))
-
-
-CHECKS: dict[str, tuple[str, Points]] = {
-    "sgd-batch-sufficient": (
-        "the condition's matrix against the second moment over all batches",
-        sufficient_points,
-    ),
-    "sgd-batch-bounds": ("a and s_2 where the condition holds for a batch", bounds_points),
-    "sgd-batch-mixture": ("both sides of the identity, all batches counted", mixture_points),
-    "sgd-batch-monotone": (
-        "the second moment at larger batches where the smaller is stable",
-        monotone_points,
-    ),
-    "sam-exact-threshold-stable": (
-        "the leading second moment after a step below the exact threshold",
-        threshold_points,
-    ),
-    "sam-exact-threshold-unstable": (
-        "the leading second moment after a step beyond the exact threshold",
-        threshold_points,
-    ),
-    "sam-aligned-noise": ("least growth of the loss in a step, exact", aligned_points),
-    "sam-coherence": ("least growth of the loss in a step, exact", coherent_points),
-    "sgd-fourth-moment": ("fourth moments at random vectors", fourth_moment_points),
-}

@@ -6,15 +6,23 @@ eigenvalue 1 of $E M_b^2$ there is neither a reason for nor against stability.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 
 import torch
 from numpy.polynomial import Polynomial
 from torch import Tensor
 
-from numerics.confrontations.verdicts import Point, Verdict, judge
+from numerics.confrontations.registry import (
+    AT_MINIMA,
+    admits,
+    computable,
+    rules_of,
+    unestablished,
+)
+from numerics.confrontations.verdicts import Point
 from numerics.hessians import (
     Estimate,
     Moments,
@@ -29,21 +37,30 @@ from numerics.hessians.steps import combine_powers
 from numerics.stability.bounds import measured_power, order_of
 from numerics.stability.laws import check_semidefinite
 from theory.evaluate import evaluate, parameters, value
-from theory.trusted.statements import Theorem
+from theory.library import _stability as st
+from theory.proving.assumptions import positive_semidefinite
+from theory.trusted.notation import H, H_b
+from theory.trusted.statements import Assumption, Condition, Theorem
 from theory.trusted.terms import (
     Apply,
+    Const,
     Inner,
     Mean,
+    Named,
     Operator,
+    Param,
+    Power,
     Product,
     Scalar,
     Scale,
     Sum,
     Vector,
     VectorSum,
+    nodes,
+    norm2,
 )
 
-__all__ = ["Site", "confront_expansion", "confront_moment", "confront_sharpness", "confront_step"]
+__all__ = ["Evaluator", "Site", "moment_points", "worst_growth"]
 
 #: Step sizes as shares of 2/a, and radii as shares of the step size: from 1/2 on the published
 #: bounds say nothing, and the sharp ones on s_3 and s_4 change form at 3/8 and beyond 3 and 7.
@@ -53,6 +70,10 @@ RADIUS_SHARES = (0.0, 0.1, 0.25, 0.4, 1.0, 8.0)
 TIMES = (1, 2, 5, 10)
 #: What an identity may be off by, relative: four products with H_b of some thousand terms each.
 IDENTITY = 1e-11
+#: The rules that hold at every site, the one-step condition where a setting is admitted.
+ESTABLISHED = rules_of(
+    st.SUFFICIENT, *(positive_semidefinite("H >= 0", each, "") for each in (H, H_b))
+)
 
 
 @dataclass(frozen=True)
@@ -114,16 +135,12 @@ class Site:
         return {**site, "step_size": step_size, "radius": radius, **more}
 
 
-def confront_expansion(theorem: Theorem, problem: str, sites: Iterable[Site]) -> Verdict:
-    """Both sides of the identity at one random vector, the difference relative to their size."""
-    return judge(
-        theorem.id,
-        problem,
-        "both sides of the identity at a random vector, relative difference",
-        (point for site in sites for point in expansion_points(theorem, site)),
-    )
-
-
+@AT_MINIMA.like(
+    "sam-stability-expansion",
+    words="both sides of the identity at a random vector, relative difference",
+    because="one vector stands for all that are named",
+    reads=("expansion",),
+)
 def expansion_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     """The theorem's own expressions, every inner product in them measured sample by sample."""
     claim = theorem.proof[-1].claim
@@ -176,17 +193,12 @@ class Evaluator:
         return torch.diagonal(self.hessians.matvec(vector.mT), dim1=0, dim2=2).mT
 
 
-def confront_step(theorem: Theorem, problem: str, sites: Iterable[Site]) -> Verdict:
-    r"""Where the one-step condition holds, $E\|x_t\|^2 \le \|x_0\|^2$ for the worst start."""
-    return judge(
-        theorem.id,
-        problem,
-        f"exact E|x_t|² at t in {TIMES}, for the worst unit start, where the condition holds",
-        (point for site in sites for point in step_points(site)),
-    )
-
-
-def step_points(site: Site) -> Iterator[Point]:
+@AT_MINIMA.like(
+    "sam-stability-sufficient",
+    words=f"exact E|x_t|² at t in {TIMES}, for the worst unit start, where the condition holds",
+    because="the condition holds only at the settings that are looked for",
+)
+def step_points(_: Theorem, site: Site) -> Iterator[Point]:
     """The largest eigenvalues of T^t(I), T the mean-square map."""
     for step_size, radius in site.admitted:
         for time, growth in worst_growth(site, step_size, radius):
@@ -203,16 +215,12 @@ def worst_growth(site: Site, step_size: float, radius: float) -> Iterator[tuple[
             yield time, extreme_eigenvalue(matrix, scale=time * float(matrix.norm()))
 
 
-def confront_sharpness(theorem: Theorem, problem: str, sites: Iterable[Site]) -> Verdict:
-    r"""Where $a(1 + \rho a) > 2/\eta$, $E\|x_t\|^2$ must grow at least like $R^{2t}$."""
-    return judge(
-        theorem.id,
-        problem,
-        f"R^(2t) against the exact worst E|x_t|² at t in {TIMES}, where the bound on a is violated",
-        (point for site in sites for point in sharpness_points(theorem, site)),
-    )
-
-
+@AT_MINIMA.like(
+    "sam-stability-sharpness",
+    words=f"R^(2t) against the exact worst E|x_t|² at t in {TIMES}, where the bound on a is "
+    "violated",
+    because="it starts at an eigenvector, and the worst start is measured",
+)
 def sharpness_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     """The proved growth against the exact one."""
     a = site.moments.sharpness
@@ -227,26 +235,79 @@ def sharpness_points(theorem: Theorem, site: Site) -> Iterator[Point]:
             yield Point(proved, worst.value, error, site.where(step_size, radius, t=time))
 
 
-def confront_moment(theorem: Theorem, problem: str, sites: Iterable[Site]) -> Verdict:
-    r"""Where the one-step condition holds and the theorem applies, $s_k^k$ against its bound."""
+def moment_lacks(theorem: Theorem) -> tuple[str, ...] | None:
+    r"""What a theorem lacks for `moment_points`; None if it does not bound a power of one s_k.
+
+    It claims that s_k^n is at most its quantity `bound`, for
+    $s_k^k = \langle u, (E H_b^k - H^k)u\rangle$ at a unit vector u, under the one-step condition.
+    """
+    bound = next((q.expression for q in theorem.quantities if q.name == "bound"), None)
+    claims = {lemma.name: lemma.claim for lemma in theorem.proof}
+    claim = next((claim for claim in claims.values() if claim.right == bound), None)
+    if bound is None or claim is None or claim not in [claims[n] for n in theorem.conclusion]:
+        return None
+    match claim.left:
+        case Power(Param(("s_2" | "s_3" | "s_4") as name), int(power)) if power > 0:
+            s, order = Param(name), int(name[2:])
+        case _:
+            return None
+    if claim.sign == "==":
+        return None
+    stated = {h.relation for h in theorem.hypotheses if isinstance(h, Condition)}
+    rules = {(r.variables, r.relation) for a in assumed(theorem) for r in a.rules}
+    unit = [
+        u
+        for u in nodes(theorem.hypotheses)
+        if isinstance(u, Named)
+        and norm2(u).equals(1) in stated
+        and (s**order).equals(st.gap(order, u, u)) in stated
+    ]
+    known = {"step_size", "radius", "contact"}
+    lacks = []
+    if theorem.dynamics not in (None, st.linearised):
+        lacks.append("it is about another algorithm, or another minimum, than SAM at the origin")
+    if not rules_of(st.SUFFICIENT) <= rules:
+        lacks.append("it does not assume the one-step condition")
+    if not unit:
+        lacks.append(f"it does not define {name} at a unit vector")
+    else:
+        granted = {norm2(unit[0]).equals(1), (s**order).equals(st.gap(order, unit[0], unit[0]))}
+        lacks += unestablished(
+            theorem, ESTABLISHED, known, {*granted, s >= Const(Fraction(0))}.__contains__
+        )
+    if len([n for n in parameters(theorem) if n.startswith("s_")]) > 1:
+        lacks.append("it speaks of more than one s_k")
+    if not computable(theorem, bound, known):
+        lacks.append("its bound has parameters that no equation determines")
+    return tuple(lacks)
+
+
+def assumed(theorem: Theorem) -> Iterator[Assumption]:
+    """The hypotheses that are rules."""
+    return (h for h in theorem.hypotheses if isinstance(h, Assumption))
+
+
+def moment_words(theorem: Theorem) -> str:
+    """What `moment_points` measures."""
     order = order_of(theorem)
-    return judge(
-        theorem.id,
-        problem,
-        f"s_{order}^{order} against its bound, where the one-step condition holds",
-        (point for site in sites for point in moment_points(theorem, site)),
-    )
+    return f"s_{order}^{order} against its bound, where the one-step condition holds"
 
 
+@AT_MINIMA.shape(moment_lacks, moment_words)
 def moment_points(theorem: Theorem, site: Site) -> Iterator[Point]:
-    """The measured moment in the theorem's own left side, and its bound."""
+    """Where the one-step condition holds, the theorem's own left side as measured, and its bound.
+
+    A theorem with a free parameter `contact` gives a bound for every one; this is the one of the
+    closed form, next to the best.
+    """
     power = measured_power(theorem, site.moments)
     family = "contact" in parameters(theorem)
     for step_size, radius in site.admitted:
-        # every contact gives a bound; this is the one of the closed form, next to the best
         ratio = radius / step_size
-        contact = {"contact": (1 - ratio) ** 2 + ratio**2} if family else {}
-        allowed = evaluate(theorem, "bound", step_size=step_size, radius=radius, **contact)
-        if allowed.covered:
+        given = {"step_size": step_size, "radius": radius}
+        if family:
+            given["contact"] = (1 - ratio) ** 2 + ratio**2
+        allowed = evaluate(theorem, "bound", **given)
+        if allowed.covered and admits(theorem, given):
             where = site.where(step_size, radius)
             yield Point(power.value, float(allowed.value), power.error, where)

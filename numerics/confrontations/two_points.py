@@ -2,34 +2,30 @@ r"""The law of $H_b$ on two points that attains the bound on s_3, from the theor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 from scipy.optimize import brentq
 
+from numerics.confrontations.registry import AT_MINIMA
 from numerics.confrontations.stability import IDENTITY, Site
-from numerics.confrontations.verdicts import Point, Verdict, judge
+from numerics.confrontations.verdicts import Point
 from theory.evaluate import implied, value
 from theory.trusted.statements import Condition, Theorem
 
-__all__ = ["confront_attained"]
+__all__ = ["law", "solved"]
 
 
-def confront_attained(theorem: Theorem, problem: str, sites: Iterable[Site]) -> Verdict:
-    r"""One direction in which $H_b$ has the law, at the step sizes of each minimum.
+@AT_MINIMA.like(
+    "sam-stability-s3-attained",
+    words="the law on two points: relative distance of E|x⁺|² from |x|² and of s_3³ from its bound",
+    because="the statement is met by a law that is made for it",
+)
+def attained_points(theorem: Theorem, site: Site) -> Iterator[Point]:
+    r"""One direction in which $H_b$ has the law, at the settings that the theorem covers.
 
     What is measured is how far $E|M_b x|^2$ is from $|x|^2$, and $E H_b^3 - H^3$ from the bound.
     """
-    return judge(
-        theorem.id,
-        problem,
-        "the law on two points: relative distance of E|x⁺|² from |x|² and of s_3³ from its bound",
-        (point for site in sites for point in attained_points(theorem, site)),
-    )
-
-
-def attained_points(theorem: Theorem, site: Site) -> Iterator[Point]:
-    """Both distances, at the settings that the theorem covers."""
     claims = {lemma.name: lemma.claim for lemma in theorem.proof}
     for step_size, radius in site.settings():
         if not 0 < 8 * radius <= 3 * step_size:
