@@ -143,7 +143,7 @@ def test_float_evaluation_agrees_with_exact_arithmetic_over_the_range(theorem):
         result = ev.evaluate(theorem, quantity.name, **floats)
         covered = np.broadcast_to(result.covered, len(points))
         assert covered.any(), quantity.name
-        assert np.isnan(result.value).tolist() == (~result.covered).tolist()
+        assert np.array_equal(np.isnan(result.value), np.logical_not(result.covered))
         assert covered.all() or result.uncovered_by
         values = np.broadcast_to(result.value, len(points))
         for at, value in zip(np.array(points)[covered], values[covered], strict=True):
