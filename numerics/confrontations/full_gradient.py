@@ -14,7 +14,7 @@ from torch import Tensor
 from numerics.confrontations.stability import Site
 from numerics.confrontations.verdicts import Point
 from numerics.training.optimizers import SAM
-from theory.evaluate import evaluate
+from theory.evaluation import evaluate
 from theory.library._quadratic import NORMALIZED
 from theory.trusted.algorithms import GD, SamSpec
 from theory.trusted.statements import Theorem

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from numerics.confrontations.stability import TIMES, Site
 from numerics.confrontations.verdicts import Point, Verdict, judge
 from numerics.counterexamples.stability_ratio import threshold
-from theory.evaluate import evaluate
+from theory.evaluation import evaluate
 from theory.trusted.statements import Theorem
 
 __all__ = ["confront_dimension", "confront_growth", "confront_lyapunov"]

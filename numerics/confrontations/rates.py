@@ -11,7 +11,7 @@ import torch
 
 from numerics.confrontations.verdicts import Point, Verdict, judge
 from numerics.problems import LeastSquares
-from theory.evaluate import evaluate, parameters, value
+from theory.evaluation import evaluate, parameters, value
 from theory.library import sam_distance
 from theory.trusted.notation import f, x
 from theory.trusted.statements import Theorem

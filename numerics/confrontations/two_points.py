@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 
 from numerics.confrontations.stability import IDENTITY, Site
 from numerics.confrontations.verdicts import Point, Verdict, judge
-from theory.evaluate import implied, value
+from theory.evaluation import implied, value
 from theory.trusted.statements import Condition, Theorem
 
 __all__ = ["confront_attained"]

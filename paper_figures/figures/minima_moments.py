@@ -21,7 +21,7 @@ from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run
 from paper_figures.tables import Row
 from theory import NORMALIZED_SAM, SAM, SGD
-from theory.evaluate import evaluate
+from theory.evaluation import evaluate
 
 #: Symbol -> field of `numerics.hessians.Moments`; its error bound is the field `NAME_error`.
 QUANTITIES = {"a": "sharpness", "s_2": "s2", "s_3": "s3", "s_4": "s4"}

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+TYPED = "TYPE_CHECKING"  # what a `__getattr__` imports later is imported there
 MODULES = [
     path
     for package in ("theory", "numerics", "paper_figures")
@@ -25,7 +26,8 @@ def listed(tree):
 def bound(tree):
     """The names that are bound at the top level, and those of them that are imported."""
     own, imported = set(), set()
-    for node in tree.body:
+    typed = [n for n in tree.body if isinstance(n, ast.If) and ast.unparse(n.test) == TYPED]
+    for node in [*tree.body, *(inner for block in typed for inner in block.body)]:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             own.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):

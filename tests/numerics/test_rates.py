@@ -19,7 +19,7 @@ from numerics.problems import LeastSquares
 from numerics.problems.constants import Constants
 from numerics.worst_case import Setting, worst_case
 from theory import SAM, SGD
-from theory.evaluate import evaluate
+from theory.evaluation import evaluate
 from theory.trusted.terms import substitute
 
 PROBLEM = LeastSquares.gaussian(6, 12, 0)

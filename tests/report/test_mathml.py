@@ -10,8 +10,8 @@ from oracles import mathml as oracle
 
 import theory
 from paper_figures.report.mathml import formula, symbol, value
-from theory.evaluate import is_numeric, parameters
-from theory.evaluate import value as evaluated
+from theory.evaluation import is_numeric, parameters
+from theory.evaluation import value as evaluated
 from theory.text.printing import to_latex, to_text
 from theory.trusted import terms as T
 from theory.trusted.notation import SYMBOLS
