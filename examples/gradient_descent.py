@@ -1,13 +1,7 @@
 """Gradient descent on a smooth, strongly convex function contracts to the minimiser."""
 
-from theory import GD
-from theory.proving.assumptions import ZERO, minimiser, smooth_strongly_convex
-from theory.proving.building import with_rate
-from theory.search import prove
-from theory.trusted.certificates import Square
-from theory.trusted.notation import L, f, mu, step_size, x, x_0
-from theory.trusted.statements import Attribution, Condition, Dynamics, Kind, Source, Theorem
-from theory.trusted.terms import Named, norm2
+from theory import prove
+from theory.language import *
 
 x_star = Named("x_star")
 gradient_descent = Dynamics(GD, f, x_0)

@@ -1,10 +1,7 @@
 """The proximal point method: y minimises f + |. - x|²/(2η), so that x = y + η ∇f(y)."""
 
-from theory.proving.assumptions import ZERO, convex, minimiser, strongly_convex
-from theory.search import prove
-from theory.trusted.notation import f, mu, step_size
-from theory.trusted.statements import Attribution, Condition, Kind, Source, Theorem
-from theory.trusted.terms import Gradient, Named, Value, norm2
+from theory import prove
+from theory.language import *
 
 y, x_star = Named("y"), Named("x_star")
 x = y + step_size * Gradient(f, y)  # y, the new iterate, is any point; ∇f(y) may be a subgradient

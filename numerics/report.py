@@ -30,7 +30,7 @@ from numerics.hessians.guards import MEMORY_LIMIT, MemoryRefused
 from numerics.hessians.losses import Loss
 from numerics.networks.perceptrons import mlp
 from numerics.stability import stability_threshold
-from theory.evaluate import evaluate
+from theory.evaluation import evaluate
 from theory.messages import failure
 from theory.userfiles import module_of_file
 

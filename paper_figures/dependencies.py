@@ -260,11 +260,9 @@ class _Walk:
                 own.append(node)
         if own and (module, name) not in self.parts:
             self.take(module, name, own)
-        if not nodes:
-            for star in where.stars:
-                base = self.code.module(where.base(star))
-                if base is not None:
-                    self.name(base.name, name, chain)
+        for base in self.starred(where):
+            if name in base.statements:
+                self.name(base.name, name, chain)
 
     def binding(
         self,
@@ -300,10 +298,25 @@ class _Walk:
             self.name(module, chain[0], chain[1:])
         elif self.code.module(f"{module}.{chain[0]}"):
             self.attribute(where, name, f"{module}.{chain[0]}", chain[1:])
-        elif target.stars or "__getattr__" in target.statements:
+        elif starred := [base for base in self.starred(target) if chain[0] in base.statements]:
+            for base in starred:
+                self.name(base.name, chain[0], chain[1:])
+        elif chain[0] in _OF_MODULES:
+            pass
+        elif any(self.code.module(target.base(star)) is None for star in target.stars):
             self.whole(module)
-        elif chain[0] not in _OF_MODULES:
+        elif "__getattr__" in target.statements:
+            self.name(module, "__getattr__", ())
+        else:
             self.parts[module, chain[0]] = "absent"
+
+    def starred(self, where: Module) -> list[Module]:
+        """The modules of which a module has all names, by `from ... import *`."""
+        found = [where]
+        for module in found:
+            bases = (self.code.module(module.base(star)) for star in module.stars)
+            found += [base for base in bases if base is not None and base not in found]
+        return found[1:]
 
     def whole(self, module: str) -> None:
         """Everything in a module."""

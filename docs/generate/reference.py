@@ -17,7 +17,7 @@ ELSEWHERE = ("theory.library", "paper_figures.figures")
 #: Task -> modules and packages, the most useful first. The longest name that fits decides.
 TASKS = {
     "Check and evaluate theorems": (
-        "theory", "theory.registry", "theory.evaluate", "theory.reading", "theory.commandline",
+        "theory", "theory.registry", "theory.evaluation", "theory.reading", "theory.commandline",
     ),
     "State a theorem": ("theory.trusted.terms", "theory.trusted.algorithms", "theory.proving"),
     "Search for a proof": ("theory.search",),

@@ -15,7 +15,7 @@ from numerics.confrontations.registry import AT_MINIMA
 from numerics.confrontations.stability import Site
 from numerics.confrontations.verdicts import Point
 from numerics.training.optimizers import SAM
-from theory.evaluate import evaluate
+from theory.evaluation import evaluate
 from theory.library._quadratic import NORMALIZED
 from theory.trusted.algorithms import GD, SamSpec
 from theory.trusted.statements import Theorem

@@ -16,7 +16,7 @@ from numerics.confrontations.registry import AT_MINIMA
 from numerics.confrontations.stability import TIMES, Site
 from numerics.confrontations.verdicts import Point
 from numerics.counterexamples.stability_ratio import threshold
-from theory.evaluate import evaluate, parameters
+from theory.evaluation import evaluate, parameters
 from theory.trusted.statements import Theorem
 
 __all__ = ["compressed"]

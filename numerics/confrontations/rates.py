@@ -19,7 +19,7 @@ from numerics.confrontations.registry import (
 )
 from numerics.confrontations.verdicts import Point
 from numerics.problems import LeastSquares
-from theory.evaluate import evaluate, parameters, value
+from theory.evaluation import evaluate, parameters, value
 from theory.library import sam_distance, sam_quadratic
 from theory.library._minibatch import BATCH_LAW
 from theory.proving.assumptions import (

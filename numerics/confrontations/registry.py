@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 import theory
 from numerics.confrontations.verdicts import Point, Verdict, inconclusive, judge
-from theory.evaluate import conditions, holds, implied, is_numeric, parameters
+from theory.evaluation import conditions, holds, implied, is_numeric, parameters
 from theory.trusted.statements import Assumption, Condition, Theorem
 from theory.trusted.terms import (
     Const,

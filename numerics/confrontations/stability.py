@@ -36,7 +36,7 @@ from numerics.hessians.spectra import extreme_eigenvalue
 from numerics.hessians.steps import combine_powers
 from numerics.stability.bounds import measured_power, order_of
 from numerics.stability.laws import check_semidefinite
-from theory.evaluate import evaluate, parameters, value
+from theory.evaluation import evaluate, parameters, value
 from theory.library import _stability as st
 from theory.proving.assumptions import positive_semidefinite
 from theory.trusted.notation import H, H_b

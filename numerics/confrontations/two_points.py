@@ -10,7 +10,7 @@ from scipy.optimize import brentq
 from numerics.confrontations.registry import AT_MINIMA
 from numerics.confrontations.stability import IDENTITY, Site
 from numerics.confrontations.verdicts import Point
-from theory.evaluate import implied, value
+from theory.evaluation import implied, value
 from theory.trusted.statements import Condition, Theorem
 
 __all__ = ["law", "solved"]

@@ -20,7 +20,7 @@ from torch import Tensor
 import theory
 from numerics.hessians import Estimate, Moments
 from numerics.stability.laws import StepLaw
-from theory.evaluate import evaluate, parameters, value
+from theory.evaluation import evaluate, parameters, value
 from theory.trusted.statements import Theorem
 
 __all__ = [

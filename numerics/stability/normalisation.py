@@ -15,7 +15,7 @@ from torch import Tensor
 import theory
 from numerics.checks import check_nonnegative, check_positive
 from numerics.problems.least_squares import LeastSquares
-from theory.evaluate import evaluate
+from theory.evaluation import evaluate
 from theory.trusted.algorithms import SamSpec
 
 __all__ = ["NORMALISED", "UNNORMALISED", "BothSams", "both_sams", "edge_radius"]

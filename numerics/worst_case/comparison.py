@@ -12,7 +12,7 @@ import theory
 from numerics.worst_case.one_step import WorstCase, worst_case
 from numerics.worst_case.search import BestStep, best_step_size
 from numerics.worst_case.setting import Mean, Measure, Samples, Setting
-from theory.evaluate import evaluate
+from theory.evaluation import evaluate
 
 __all__ = ["FAMILIES", "Bound", "Comparison", "Family", "compare", "proved"]
 

@@ -20,7 +20,7 @@ from paper_figures import style
 from paper_figures.runs import Record, Run
 from paper_figures.tables import Row
 from theory import NORMALIZED_SAM, SAM, SGD
-from theory.evaluate import evaluate
+from theory.evaluation import evaluate
 
 __all__ = [
     "ALGORITHMS",

@@ -25,7 +25,7 @@ from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run
 from paper_figures.tables import Row, in_one_field
 from theory import SAM, SGD, SamSpec
-from theory.evaluate import evaluate
+from theory.evaluation import evaluate
 
 #: Problem -> title of its panel; its name in the last one, at which width and how high above it.
 PROBLEMS = {

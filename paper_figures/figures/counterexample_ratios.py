@@ -16,7 +16,7 @@ from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run
 from paper_figures.tables import Row
 from theory import SGD
-from theory import evaluate as ev
+from theory import evaluation as ev
 from theory.wire import encode
 
 CAPTION = """\

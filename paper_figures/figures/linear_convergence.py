@@ -21,7 +21,7 @@ from paper_figures.recipes import Recipe
 from paper_figures.runs import Record, Run
 from paper_figures.tables import Row
 from theory import SAM, SGD
-from theory.evaluate import evaluate
+from theory.evaluation import evaluate
 
 ALGORITHMS = {SGD.name: SGD, SAM.name: SAM}
 THEOREMS = {SGD.name: "sgd-pl-linear", SAM.name: "sam-pl-linear"}

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+TYPED = "TYPE_CHECKING"  # what a `__getattr__` imports later is imported there
 MODULES = [
     path
     for package in ("theory", "numerics", "paper_figures")

@@ -12,7 +12,7 @@ from theory.__main__ import main
 from theory.opinions import Opinion, examine
 from theory.proving.building import times
 from theory.text.latex import article, typeset
-from theory.text.plain import explained, explanation
+from theory.text.plain import explain, explained
 from theory.trusted.certificates import Fact
 from theory.trusted.statements import Condition, Lemma, Status
 from theory.wire import decode
@@ -50,7 +50,7 @@ def commands(latex):
 def test_what_is_not_proved_is_not_shown_as_a_proof(name):
     theorem, reason = UNPROVED[name]
     assert theory.check(theorem).status is Status.UNDECIDED
-    text, latex = explanation(theorem), article(theorem)
+    text, latex = explain(theorem), article(theorem)
     verdict = re.search(r"^  verdict   (.*)$", text, re.M)[1]
     assert verdict.startswith("undecided: ") and reason in verdict
     assert not re.search(r"^Proof|Claimed, and refuted", text, re.M)
@@ -66,7 +66,7 @@ def test_what_is_not_proved_is_not_shown_as_a_proof(name):
 
 def test_the_step_that_fails_is_marked_and_those_after_it():
     steps = (*GOOD.proof, WRONG, Lemma("later", p >= 0, Fact("p > 0"), ""))
-    lines = explanation(replace(GOOD, proof=steps)).splitlines()
+    lines = explain(replace(GOOD, proof=steps)).splitlines()
     marks = {
         line.split(":")[0].strip(" *"): "\n".join(lines[i : i + 3])
         for i, line in enumerate(lines)
@@ -78,7 +78,7 @@ def test_the_step_that_fails_is_marked_and_those_after_it():
 
 
 def test_a_proof_is_one_and_says_so():
-    text, latex = explanation(GOOD), article(GOOD)
+    text, latex = explain(GOOD), article(GOOD)
     assert "  verdict   proved: the kernel replayed every step" in text
     assert "Proof (steps marked * are the theorem)" in text and "NOT ACCEPTED" not in text
     assert {r"\qed", r"\subsection*{Proof}"} <= commands(latex)

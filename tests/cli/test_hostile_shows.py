@@ -11,7 +11,7 @@ from small import P_POSITIVE, file_with, p, small
 
 from theory import opinions as checkers
 from theory.__main__ import main
-from theory.trusted.certificates import ZERO, Fact
+from theory.trusted.certificates import NOTHING, Fact
 from theory.trusted.terms import Const, Function, Named, Operator, Param, Value, norm2
 
 WRONG = replace(small(p >= 1, Fact("p > 0"), P_POSITIVE), id="mine")
@@ -81,7 +81,7 @@ def test_a_process_that_is_killed_is_one_line(monkeypatch, capsys):
 
 @pytest.mark.parametrize("name", NAMED)
 def test_a_name_is_no_command_of_latex(name, tmp_path, capsys):
-    claim = replace(WRONG.proof[0], claim=NAMED[name], certificate=ZERO)
+    claim = replace(WRONG.proof[0], claim=NAMED[name], certificate=NOTHING)
     status = main(["explain", file_with(tmp_path, replace(WRONG, proof=(claim,))), "--latex"])
     out = capsys.readouterr().out
     assert (status, out) == (2, "") or status == 1

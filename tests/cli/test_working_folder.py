@@ -18,14 +18,14 @@ EVIL = """
 import os, sys
 from pathlib import Path
 from importlib.metadata import packages_distributions
-from theory.trusted.certificates import ZERO
+from theory.trusted.certificates import NOTHING
 from theory.trusted.terms import Const, Param
 from theory.trusted.statements import Attribution, Kind, Lemma, Source, Theorem
 
 {plant}
 p = Param("p")
 THEOREM = Theorem("false", "p is at most p - 1", "", Source("me", "", Attribution.DERIVED),
-                  Kind.UPPER_BOUND, (), (), (Lemma("c", p + 1 <= p, ZERO, ""),), ("c",))
+                  Kind.UPPER_BOUND, (), (), (Lemma("c", p + 1 <= p, NOTHING, ""),), ("c",))
 """
 PLANT = """
 names = {*sys.stdlib_module_names, *packages_distributions(), "z3", "sitecustomize",

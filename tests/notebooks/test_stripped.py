@@ -92,8 +92,8 @@ SPOILED = {
     "the first cell": [lambda n: n["cells"].pop(0), lambda n: n["cells"].insert(0, n["cells"][1])],
     "fewer than three": [lambda n: n.update(cells=n["cells"][:3])],
     "is private": [
-        lambda n: first_code(n)["source"].append("\nfrom theory.trusted.kernel import _open"),
-        lambda n: first_code(n)["source"].append("\ntheory.kernel._open"),
+        lambda n: first_code(n)["source"].append("\nfrom theory.trusted.kernel import _verify"),
+        lambda n: first_code(n)["source"].append("\ntheory.kernel._verify"),
     ],
 }
 

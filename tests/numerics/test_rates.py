@@ -7,19 +7,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from numerics.confrontations.catalogue import NOISY_RATES
 from oracles import least_squares as oracle
 from oracles.rates import decrement_with_a_lead_point
 
 import theory
 from numerics.confrontations import rates
 from numerics.confrontations.cases import RATES
-from numerics.confrontations.catalogue import NOISY_RATES
 from numerics.confrontations.verdicts import Outcome
 from numerics.problems import LeastSquares
 from numerics.problems.constants import Constants
 from numerics.worst_case import Setting, worst_case
 from theory import SAM, SGD
-from theory.evaluate import evaluate
+from theory.evaluation import evaluate
 from theory.trusted.terms import substitute
 
 PROBLEM = LeastSquares.gaussian(6, 12, 0)

@@ -90,7 +90,7 @@ def test_the_rate_is_compared_at_every_time():
 
 
 def theory_factor(theorem, point, constants):
-    from theory.evaluate import evaluate
+    from theory.evaluation import evaluate
 
     return float(
         evaluate(

@@ -3,14 +3,18 @@
 import ast
 import importlib
 import sys
+from pathlib import Path
 
 import pytest
 
 from paper_figures.dependencies import Code, reached
 from paper_figures.provenance import code_version
 
+ROOT = Path(__file__).parents[2]
+
 FIGURE = """
 import math
+import kit
 from kit import helpers, shapes as forms
 from kit.deep import *
 from kit.helpers import scaled as stretch
@@ -23,13 +27,21 @@ TABLE = {"a": helpers.first}
 def compute(run):
     from kit import late
     first = TABLE["a"](run), stretch(run), forms.Square(run).area()
-    return first, starred(run), late.act(), reexported(run)
+    return first, starred(run), late.act(), reexported(run), kit.at_last()
 
 def draw(rows):
     return OTHER, helpers.drawn(rows)
 """
 KIT = {
-    "__init__": "from kit.deep import hidden as reexported",
+    "__init__": """
+from kit.deep import hidden as reexported
+def __getattr__(name):
+    if name != "at_last":
+        raise AttributeError(name)
+    from kit.lazy import at_last
+    return at_last
+""",
+    "lazy": "def at_last(): return 1\ndef never(): return 2\n",
     "helpers": """
 import functools
 FACTOR = 2
@@ -110,6 +122,7 @@ def kit(tmp_path, monkeypatch):
         ("self.side() ** 2", "self.side() ** 3"),  # a base class
         ("def side(self): return self.x", "def side(self): return -self.x"),  # a method
         ("    return x\n", "    return x + 1\n"),  # from x import *
+        ("def at_last(): return 1", "def at_last(): return 3"),  # behind `__getattr__`
         ("SHIFT = 1", "SHIFT = 7"),  # what a re-exported function uses
         ("return kit.registry.ENTRIES", "return dict(kit.registry.ENTRIES)"),  # a late import
         ("def entry(): return 1", "def entry(): return 8"),  # registered by its decorator
@@ -130,6 +143,7 @@ def test_the_version_follows_what_compute_reaches(kit, old, new):
         ("def drawn(rows): return rows", "def drawn(rows): return None"),
         ("def side(self): return 3", "def side(self): return 4"),  # a class nobody uses
         ("UNUSED = 2", "UNUSED = 3"),
+        ("def never(): return 2", "def never(): return 3"),
         ("def asleep(): return 0", "def asleep(): return 1"),
         ("def unregistered(): return 2", "def unregistered(): return 3"),
         ("'''Docstring.'''", "'''Another.'''"),
@@ -202,6 +216,35 @@ def test_installed_packages_are_not_followed():
     modules = {module for module, _ in reached(sharper_bounds.compute)}
     assert {module.partition(".")[0] for module in modules} == {"theory", "paper_figures"}
     assert not [module for module in modules if module.startswith("theory.library")]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "follows"),
+    [
+        ("trusted/trees.py", "node == old", "node != old", True),
+        ("trusted/terms.py", "return Apply(self, vector)", "return vector", True),
+        ("trusted/notation.py", 'Operator("H", symmetric=True)', 'Operator("H")', True),
+        ("trusted/statements.py", "sampled=self.algorithm.stochastic", "sampled=True", True),
+        ("trusted/algorithms.py", "if not self.normalized", "if self.normalized", True),
+        ("trusted/notation.py", 'Param("contact"), Param("peak")', 'Param("p"), Param("q")', False),
+        ("proving/assumptions.py", "constant / 2", "constant", False),
+        ("library/sam_edge.py", "THEOREMS = (", "THEOREMS = (*OTHERS, ", False),
+        ("language.py", '    "convex",\n', "", False),
+    ],
+)
+def test_a_star_is_followed_to_where_the_language_is_defined(file, old, new, follows):
+    from theory.library._stability import stepped
+
+    def edited(path):
+        source = path.read_text("utf-8")
+        if path != ROOT / "theory" / file:
+            return source
+        assert old in source
+        return source.replace(old, new)
+
+    code = Code(edited)
+    assert code.module(f"theory.{file[:-3].replace('/', '.')}")
+    assert (reached(stepped, code) != reached(stepped)) is follows
 
 
 def test_the_digest_does_not_depend_on_layout():

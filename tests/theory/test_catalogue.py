@@ -6,14 +6,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from numerics.confrontations.catalogue import CATALOGUE, NOISY_RATES
 from small import PROVED
 
 import theory
 from numerics.confrontations.cases import LeastSquaresCase
-from numerics.confrontations.catalogue import CATALOGUE, NOISY_RATES
 from numerics.confrontations.verdicts import Outcome
 from numerics.problems import LeastSquares
-from theory.evaluate import evaluate
+from theory.evaluation import evaluate
 from theory.text import catalogue as to_catalogue
 from theory.trusted.algorithms import SamSpec
 from theory.trusted.statements import Attribution, Status
@@ -161,7 +161,7 @@ def test_deviations_from_the_cycle_grow_along_steeper_directions():
 
 
 def evaluate_freely(expression, **given):
-    from theory.evaluate import value as plain
+    from theory.evaluation import value as plain
 
     return plain(expression, **given)
 

@@ -22,8 +22,8 @@ from theory.opinions.obligations import problem
 from theory.proving.assumptions import ZERO
 from theory.proving.building import add, minus, number, times
 from theory.trusted.algorithms import GD
-from theory.trusted.certificates import ZERO as NOTHING
 from theory.trusted.certificates import (
+    NOTHING,
     AlongOf,
     Fact,
     Induction,

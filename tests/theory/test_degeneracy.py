@@ -15,7 +15,7 @@ from theory.proving.assumptions import ZERO, convex, interpolation, minimiser, p
 from theory.proving.degeneracy import degenerate, remarks
 from theory.proving.witnesses import quadratic, witness
 from theory.text.latex import article
-from theory.text.plain import explanation
+from theory.text.plain import explain
 from theory.trusted.algorithms import SAM, SGD
 from theory.trusted.certificates import Instance, Square
 from theory.trusted.statements import Assumption, Condition, Dynamics, Rule, Status
@@ -127,19 +127,19 @@ def test_one_that_is_degenerate_is_better_than_none():
     found = dataclasses.replace(theorem, witness=witnesses.find(theorem))
     assert degenerate(found) == ("J = 0",)
     proved(found)
-    for shown in (explanation(found), article(found)):
+    for shown in (explain(found), article(found)):
         assert "it is degenerate: J = 0." in " ".join(shown.replace("$", "").split())
 
 
 def test_the_witness_is_shown():
     given = witness({"p": "1/3"}, {"y": [2]}, (), {"J": [[[5]], [[7]]]}, {"f": TILTED})
     hypotheses = (P_POSITIVE, Condition("c", norm2(J(y)) + norm2(Gradient(f_b, y)) >= ZERO))
-    text = explanation(about(given, *hypotheses))
+    text = explain(about(given, *hypotheses))
     lines = ["p = 1/3", "y = [2]", "J_1 = [[5]]", "J_2 = [[7]]", "f_2'' = [[1]]", "f_2'(0) = [-1]"]
     assert all(f"   {line}\n" in text for line in lines) and "hold together in it.\n" in text + "\n"
     assert r"f_2'(0) = \begin{pmatrix}-1\end{pmatrix}" in article(about(given, *hypotheses))
     lying = about(witness({"p": -1}, {}, ONE), P_POSITIVE)
-    assert "It is none: 'p > 0' fails in the witness." in explanation(lying)
+    assert "It is none: 'p > 0' fails in the witness." in explain(lying)
 
 
 def test_check_marks_it():

@@ -12,9 +12,8 @@ from theory.proving import witnesses
 from theory.proving.building import add, minus
 from theory.search.refutation import refute
 from theory.text.latex import article
-from theory.text.plain import explanation
-from theory.trusted.certificates import ZERO as NOTHING
-from theory.trusted.certificates import Instance, Multiple, Norm
+from theory.text.plain import explain
+from theory.trusted.certificates import NOTHING, Instance, Multiple, Norm
 from theory.trusted.notation import step_size
 from theory.trusted.statements import Assumption, Rule
 from theory.trusted.terms import Inner, Mean, Operator, norm2
@@ -54,7 +53,7 @@ def test_what_is_true_of_symmetric_ones_only_is_refuted(said):
 
 def test_every_export_says_which_operators_are_symmetric():
     theorem = witnesses.completed(GAME)
-    assert "J: a linear operator, not assumed symmetric" in explanation(theorem)
+    assert "J: a linear operator, not assumed symmetric" in explain(theorem)
     assert "$J$: a linear operator, not assumed symmetric." in article(theorem)
     assert "(* J: a linear operator, not assumed symmetric *)" in document(theorem).text
     both = document(witnesses.completed(ADJOINT)).text
@@ -63,7 +62,7 @@ def test_every_export_says_which_operators_are_symmetric():
     assert {"is": "Operator", "name": "J", "sampled": False, "symmetric": False,
             "transposed": False} in _all(encode(theorem))  # fmt: skip
     symmetric = theory.get("sam-stability-s2")
-    for text in (explanation(symmetric), article(symmetric), document(symmetric).text):
+    for text in (explain(symmetric), article(symmetric), document(symmetric).text):
         assert "symmetric linear operator" in text and "real inner-product space" in text
 
 
@@ -91,6 +90,6 @@ def test_data_of_before_the_field_is_refused():
     ],
 )
 def test_the_step_is_shown_as_a_formula(name, step):
-    assert f"algorithm {step}" in explanation(theory.get(name))
+    assert f"algorithm {step}" in explain(theory.get(name))
     assert f"(* algorithm {step} *)" in document(theory.get(name)).text
     assert r"{x}^{+} = x - \eta" in article(theory.get(name))

@@ -10,8 +10,8 @@ import theory
 from theory.proving.assumptions import ZERO, positive_semidefinite
 from theory.proving.building import add, geometric_decay, number, times
 from theory.trusted.algorithms import GD, NORMALIZED_SAM, SAM, SamSpec
-from theory.trusted.certificates import ZERO as NOTHING
 from theory.trusted.certificates import (
+    NOTHING,
     AlongOf,
     Fact,
     Induction,

@@ -10,10 +10,10 @@ import pytest
 from small import PROVED
 
 import theory
-from theory import evaluate as ev
+from theory import evaluation as ev
 from theory.library import sam_pl_linear, sgd_pl_linear
 from theory.text.latex import article
-from theory.text.plain import explanation
+from theory.text.plain import explain
 from theory.text.printing import to_latex, to_text
 from theory.trusted.statements import Condition, Status
 from theory.trusted.terms import Const, Param, Power, Product, Quotient, Sum, nodes
@@ -79,7 +79,7 @@ def test_json_round_trip_is_exact(theorem):
 
 @every_theorem
 def test_prints_as_text_and_latex(theorem):
-    text, latex = explanation(theorem), article(theorem)
+    text, latex = explain(theorem), article(theorem)
     for lemma in theorem.proof:
         assert to_text(lemma.claim) in text
         assert to_latex(lemma.claim) in latex

@@ -10,8 +10,8 @@ import pytest
 from oracles import mathml as oracle
 
 import theory
-from theory.evaluate import is_numeric, parameters
-from theory.evaluate import value as evaluated
+from theory.evaluation import is_numeric, parameters
+from theory.evaluation import value as evaluated
 from theory.text.conventions import algorithm, conventions
 from theory.text.instance import symbols
 from theory.text.mathml import MATHML, MATHML_PRINTER, formula, inline, value

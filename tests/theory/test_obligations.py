@@ -26,8 +26,8 @@ from theory.opinions.obligations import Unstated, problem
 from theory.opinions.ratios import Ratio, factors, quotient, ratio, reduced
 from theory.proving.assumptions import ZERO
 from theory.proving.building import add, number, times
-from theory.trusted.certificates import ZERO as NOTHING
 from theory.trusted.certificates import (
+    NOTHING,
     Fact,
     Induction,
     Invert,

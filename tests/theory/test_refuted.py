@@ -9,7 +9,7 @@ import pytest
 from small import PROVED, REFUTED
 
 import theory
-from theory import evaluate as ev
+from theory import evaluation as ev
 from theory.__main__ import main
 from theory.opinions import coq_checker, examine, z3_checker
 from theory.opinions.coq_theorem import document

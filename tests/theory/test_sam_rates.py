@@ -6,7 +6,7 @@ from oracles import rates as oracle
 from scipy.optimize import minimize_scalar
 
 import theory
-from theory.evaluate import evaluate
+from theory.evaluation import evaluate
 from theory.trusted.instances import read
 
 CONSTANTS = [(1.0, 1.0, 0.04), (1.0, 1.0, 0.25), (2.0, 1.5, 0.9), (3.0, 0.7, 0.3)]

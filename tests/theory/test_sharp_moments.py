@@ -9,7 +9,7 @@ from oracles.moment_problems import largest_gap
 from scipy.optimize import brentq
 
 import theory
-from theory import evaluate as ev
+from theory import evaluation as ev
 from theory.proving.models import Model, rational
 from theory.trusted.terms import Relation
 

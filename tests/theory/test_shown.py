@@ -13,7 +13,7 @@ import pytest
 from small import P_POSITIVE, make, p, small
 
 import theory
-from theory.evaluate import evaluate
+from theory.evaluation import evaluate
 from theory.opinions import examine
 from theory.search import Outcome, SearchStatus
 from theory.text.plotting import plot

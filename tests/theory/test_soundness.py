@@ -80,13 +80,13 @@ def equal_everything(monkeypatch):
 
 
 def positive_everything(monkeypatch):
-    replay = kernel._replay
-    monkeypatch.setattr(kernel, "_replay", lambda *a: (replay(*a)[0], Sign.POSITIVE))
+    replay = kernel.replay
+    monkeypatch.setattr(kernel, "replay", lambda *a: (replay(*a)[0], Sign.POSITIVE))
 
 
 def zero_everything(monkeypatch):
-    replay = kernel._replay
-    monkeypatch.setattr(kernel, "_replay", lambda *a: (replay(*a)[0], Sign.ZERO))
+    replay = kernel.replay
+    monkeypatch.setattr(kernel, "replay", lambda *a: (replay(*a)[0], Sign.ZERO))
 
 
 def no_divisor_is_checked(monkeypatch):
@@ -94,14 +94,14 @@ def no_divisor_is_checked(monkeypatch):
 
 
 def every_claim_is_a_fact(monkeypatch):
-    relations = kernel._check_lemma
+    relations = kernel.check_step
 
     def check(theorem, lemma, context):
         context.relations |= {step.name: step.claim for step in theorem.proof}
         relations(theorem, lemma, context)
         context.relations = {k: v for k, v in context.relations.items() if k != "claim"}
 
-    monkeypatch.setattr(kernel, "_check_lemma", check)
+    monkeypatch.setattr(kernel, "check_step", check)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 import sympy
 
 import theory
-from theory.evaluate import conditions, evaluate, implied, is_numeric, parameters, value
+from theory.evaluation import conditions, evaluate, implied, is_numeric, parameters, value
 from theory.text.symbolic import symbols
 from theory.trusted import terms as T
 from theory.trusted.notation import SYMBOLS, L, beta, f, mu, radius, step_size, x

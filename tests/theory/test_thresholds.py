@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import theory
-from theory.evaluate import evaluate, value
+from theory.evaluation import evaluate, value
 from theory.proving.witnesses import witness
 from theory.trusted.statements import Status
 from theory.trusted.terms import Param, Value, nodes, substitute

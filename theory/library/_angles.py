@@ -11,33 +11,9 @@ $1 - \mu/L + \frac{c}{L}(w + \sigma t)^2$.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from fractions import Fraction
 
+from theory.language import *
 from theory.library import _pl as pl
-from theory.proving.assumptions import ZERO
-from theory.proving.building import add, geometric_decay, minus, positive, times
-from theory.trusted.certificates import (
-    Cone,
-    Fact,
-    Invert,
-    MeanOf,
-    Multiple,
-    Norm,
-    Square,
-    ZeroOrPositive,
-)
-from theory.trusted.notation import L, cosine, cotangent, f, mu, step_size, width, x_0
-from theory.trusted.statements import Condition, Lemma, Quantity
-from theory.trusted.terms import (
-    Along,
-    Const,
-    Mean,
-    Scalar,
-    Time,
-    Value,
-    Vector,
-    substitute,
-)
 
 ONE = Const(Fraction(1))
 MU = Condition("mu > 0", mu > ZERO)

@@ -10,13 +10,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from theory.proving.building import add, times
-from theory.proving.scenes import mean
-from theory.trusted.algorithms import SGD
-from theory.trusted.certificates import Cone, Fact, Instance, Multiple
-from theory.trusted.notation import H, H_b, p, x_0
-from theory.trusted.statements import Assumption, Condition, Dynamics, Lemma, Rule
-from theory.trusted.terms import Inner, Mean, Named, Operator, Param, Scalar, Vector, scalar
+from theory.language import *
 
 K, K_b = Operator("K", symmetric=True), Operator("K", sampled=True, symmetric=True)
 J_b = Operator("J", sampled=True, symmetric=True)

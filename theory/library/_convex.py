@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from theory.proving.assumptions import convex
-from theory.proving.building import add
-from theory.trusted.certificates import Cone, Instance
-from theory.trusted.notation import beta, f_b
-from theory.trusted.terms import Gradient, Vector
+from theory.language import *
 
 CONVEX_SAMPLES = convex("convex samples", f_b)
 

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
+from theory.language import *
 from theory.library import _pl as pl
-from theory.proving.assumptions import ZERO, u
-from theory.proving.building import positive
-from theory.text.prose import said, unchecked
-from theory.trusted.certificates import Cone
-from theory.trusted.notation import beta, f, f_b, mu, p
-from theory.trusted.statements import Assumption, Condition, Rule
-from theory.trusted.terms import Gradient, Mean, Scalar, Value, norm2
 
 SHARE = Condition("p >= 0", p >= ZERO)
 SHARE_AT_MOST_1 = Condition("p <= 1", p <= 1)
@@ -44,7 +38,4 @@ SAMPLING = unchecked(
     "sampling with replacement."
 )
 
-
-def known(tree: Scalar | int) -> Cone:
-    """A cone for a scalar whose sign shows."""
-    return positive(tree, pl.KNOWN | {mu: "mu > 0", p: "p >= 0", 1 - p: "p <= 1"})
+known = signs(pl.KNOWN | {mu: "mu > 0", p: "p >= 0", 1 - p: "p <= 1"})

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from theory.proving.assumptions import ZERO, interpolation, smooth
-from theory.proving.building import add, number, times
-from theory.trusted.certificates import Cone, Fact, Instance, MeanOf
-from theory.trusted.notation import L, beta, f, f_b, radius, step_size, x
-from theory.trusted.statements import Assumption, Condition, Lemma
-from theory.trusted.terms import Gradient, Mean, Scalar, Value, norm2
+from theory.language import *
 
 g, G = Gradient(f_b, x), Gradient(f, x)
 loss = Value(f, x)

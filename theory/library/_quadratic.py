@@ -2,22 +2,7 @@
 
 from __future__ import annotations
 
-from theory.proving.assumptions import ZERO
-from theory.proving.building import NOW, add, minus, positive
-from theory.trusted.algorithms import SamSpec
-from theory.trusted.certificates import (
-    AlongOf,
-    Cone,
-    Fact,
-    Induction,
-    Instance,
-    Multiple,
-    Start,
-    Tower,
-)
-from theory.trusted.notation import H, edge, radius, step_size, x, x_0
-from theory.trusted.statements import Assumption, Condition, Dynamics, Lemma, Rule
-from theory.trusted.terms import Along, Inner, Named, Param, Scalar, Vector, norm2, substitute
+from theory.language import *
 
 FULL_BATCH = SamSpec("full-batch SAM", stochastic=False)
 NORMALIZED = SamSpec("normalised full-batch SAM", stochastic=False, normalized=True, epsilon=0)
@@ -35,11 +20,10 @@ MOVING = Condition("gradient_norm > 0", g > ZERO)
 #: Normalised SAM's step size below GD's limit: the cycle's amplitude is then finite.
 BELOW_GD = Condition("step below 2/a", 2 - eta * a > ZERO)
 
-
-def known(tree: Scalar | int) -> Cone:
-    """A cone for a scalar whose sign shows."""
-    facts = {eta: "step > 0", rho: "radius >= 0", a: "a > 0", g: "gradient_norm > 0"}
-    return positive(tree, facts | {edge: "edge > 0", 2 - eta * a: "step below 2/a"})
+known = signs(
+    {eta: "step > 0", rho: "radius >= 0", a: "a > 0", g: "gradient_norm > 0"}
+    | {edge: "edge > 0", 2 - eta * a: "step below 2/a"}
+)
 
 
 def eigenvector(name: str, vector: Vector, value: Scalar) -> Assumption:
@@ -64,7 +48,7 @@ def bounded(constant: Scalar) -> Assumption:
     )
 
 
-def strongly_convex(constant: Scalar) -> Assumption:
+def bounded_below(constant: Scalar) -> Assumption:
     r"""The smallest eigenvalue: $\mu\|u\|^2 \le \langle u, Hu\rangle$."""
     relation = constant * norm2(u) <= Inner(u, H(u))
     return Assumption(

@@ -8,16 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from theory.language import *
 from theory.library import _sharp_moments as sm
 from theory.library import _stability as st
 from theory.library._sharp_moments import m, one_step
 from theory.library._stability import eta, rho, u
-from theory.proving.assumptions import positive_semidefinite
-from theory.proving.building import add, positive, times
-from theory.trusted.certificates import Cone, Fact, Instance, MeanOf, Multiple, Norm, Square
-from theory.trusted.notation import H, H_b
-from theory.trusted.statements import Condition, Lemma
-from theory.trusted.terms import Param, Scalar, rebuild
 
 s_3 = Param("s_3")
 H_3 = st.raw(3, u, u)
@@ -62,11 +57,7 @@ def family(contact: Scalar, peak: Scalar) -> tuple[Lemma, ...]:
     """
     rest, slope, scale = parts(contact)
     touching = eta * (2 * rho**2 * H_b(H_b(u)) - 2 * rho * contact * H_b(u)) + rest * u
-    signs = sm.SIGNS | {contact: "contact >= 0", peak: "peak >= 0"}
-
-    def known(tree: Scalar) -> Cone:
-        return positive(tree, signs)
-
+    known = signs(sm.SIGNS | {contact: "contact >= 0", peak: "peak >= 0"})
     return (
         *rebuild(sm.preliminaries(3), of_the_mean),
         Lemma(

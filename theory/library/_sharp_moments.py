@@ -9,18 +9,12 @@ the bound.
 
 from __future__ import annotations
 
-from fractions import Fraction
 from math import comb
 
+from theory.language import *
 from theory.library import _stability as st
 from theory.library._stability import eta, rho, u
 from theory.library.sam_stability_moments import jensen
-from theory.proving.assumptions import ZERO
-from theory.proving.building import add, number, positive, times
-from theory.trusted.certificates import Cone, Fact, Instance, Invert, MeanOf, Multiple, Norm, Square
-from theory.trusted.notation import H, H_b, contact, edge, landing, peak
-from theory.trusted.statements import Assumption, Attribution, Condition, Hypothesis, Lemma, Source
-from theory.trusted.terms import Inner, Param, Scalar, Vector, norm2, scalar
 
 SOURCE = Source("this toolkit", "sharpens " + st.SAM_PAPER, Attribution.DERIVED)
 
@@ -45,10 +39,7 @@ SIGNS: dict[Scalar, str] = {
     m: "curvature",
 }
 
-
-def known(tree: Scalar | int) -> Cone:
-    """A cone for a scalar whose sign shows."""
-    return positive(tree, SIGNS)
+known = signs(SIGNS)
 
 
 def on_range(*coefficients: int | Fraction) -> Cone:

@@ -2,20 +2,7 @@
 
 from __future__ import annotations
 
-from theory.proving.assumptions import ZERO, positive_semidefinite
-from theory.trusted.algorithms import SAM
-from theory.trusted.notation import H, H_b, radius, step_size, x, x_0
-from theory.trusted.statements import Assumption, Condition, Dynamics, Rule
-from theory.trusted.terms import (
-    Inner,
-    Mean,
-    Named,
-    Operator,
-    Scalar,
-    Vector,
-    norm2,
-    substitute,
-)
+from theory.language import *
 
 SAM_PAPER = "Shin, Lee, Andriushchenko, Lee 2023, arXiv 2311.17539"
 

@@ -2,35 +2,9 @@
 
 from __future__ import annotations
 
+from theory.language import *
 from theory.library import _stability as st
 from theory.library._stability import u
-from theory.proving.building import NOW, add, geometric_decay, geometric_growth, number
-from theory.proving.witnesses import witness
-from theory.text.prose import said
-from theory.trusted.certificates import AlongOf, Fact, Instance
-from theory.trusted.notation import x, x_0
-from theory.trusted.statements import (
-    Assumption,
-    Attribution,
-    Condition,
-    Dynamics,
-    Kind,
-    Lemma,
-    Rule,
-    Source,
-    Theorem,
-)
-from theory.trusted.terms import (
-    Along,
-    Inner,
-    Mean,
-    Operator,
-    Param,
-    Scalar,
-    Vector,
-    norm2,
-    substitute,
-)
 
 P = Operator("P", symmetric=True)
 rate = Param("rate")

@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
+from theory.language import *
 from theory.library import _pl as pl
-from theory.proving.assumptions import polyak_lojasiewicz
-from theory.proving.building import number, times
-from theory.proving.witnesses import witness
-from theory.text.prose import said
-from theory.trusted.certificates import Instance
-from theory.trusted.notation import alpha, f, mu, x
-from theory.trusted.statements import Attribution, Kind, Lemma, Source, Theorem
-from theory.trusted.terms import Gradient, Value, norm2
 
 squared = norm2(Gradient(f, x))
 

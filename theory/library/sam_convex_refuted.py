@@ -2,25 +2,9 @@
 
 from __future__ import annotations
 
+from theory.language import *
 from theory.library import _pl as pl
 from theory.library._pl import G
-from theory.proving.assumptions import ZERO, polyak_lojasiewicz, smooth_convex
-from theory.proving.building import UNPROVED
-from theory.proving.witnesses import witness
-from theory.text.prose import said
-from theory.trusted.algorithms import SAM
-from theory.trusted.notation import beta, f, f_b, mu, radius, step_size, x, x_0
-from theory.trusted.statements import (
-    Attribution,
-    Condition,
-    Dynamics,
-    Kind,
-    Lemma,
-    Source,
-    Status,
-    Theorem,
-)
-from theory.trusted.terms import Gradient, Inner, Mean, Value
 
 dynamics = Dynamics(SAM, f, x_0)
 h = Gradient(f_b, x + radius * pl.g)

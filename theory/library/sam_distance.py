@@ -2,40 +2,11 @@
 
 from __future__ import annotations
 
+from theory.language import *
 from theory.library import _angles as angles
 from theory.library import _pl as pl
 from theory.library import sam_pl_linear as published
 from theory.library._convex import CONVEX_SAMPLES, between
-from theory.proving.assumptions import ZERO, minimiser, u
-from theory.proving.building import add, geometric_decay, minus, number, positive, times
-from theory.proving.witnesses import witness
-from theory.text.prose import said, unchecked
-from theory.trusted.certificates import ZERO as NOTHING
-from theory.trusted.certificates import Cone, Fact, Instance, Invert, MeanOf, Multiple, Norm
-from theory.trusted.notation import beta, f, f_b, mu, step_size, stretch, x, x_0
-from theory.trusted.statements import (
-    Assumption,
-    Attribution,
-    Condition,
-    Hypothesis,
-    Kind,
-    Lemma,
-    Quantity,
-    Rule,
-    Source,
-    Theorem,
-)
-from theory.trusted.terms import (
-    Along,
-    Mean,
-    Named,
-    Scalar,
-    Time,
-    Value,
-    Vector,
-    norm2,
-    substitute,
-)
 
 x_star, w = Named("x_star"), stretch
 after, perturbed, h, q = published.after, published.perturbed, published.h, published.q
@@ -74,10 +45,7 @@ SETTING_IN_WORDS = said(
 )
 SOURCE = Source("this toolkit", "", Attribution.DERIVED)
 
-
-def known(tree: Scalar | int) -> Cone:
-    """A cone for a scalar whose sign shows."""
-    return positive(tree, SIGNS)
+known = signs(SIGNS)
 
 
 def above_minimum(point: Vector) -> Cone:

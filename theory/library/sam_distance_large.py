@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
+from theory.language import *
 from theory.library import _pl as pl
 from theory.library import sam_distance as short
 from theory.library import sam_pl_linear as published
 from theory.library.sam_distance import above_minimum, known, own_loss, q, z
-from theory.proving.assumptions import ZERO
-from theory.proving.building import add, minus, number, times
-from theory.proving.witnesses import witness
-from theory.text.prose import said
-from theory.trusted.certificates import Fact, Instance, Invert, Multiple, Square
-from theory.trusted.notation import beta, mu, radius, step_size, x
-from theory.trusted.notation import stretch as w
-from theory.trusted.statements import Condition, Kind, Lemma, Quantity, Theorem
-from theory.trusted.terms import norm2, substitute
 
+w = stretch
 gain = (1 + q) * (2 - (1 + q) / (2 - z))
 factor = 1 - step_size * mu * gain
 best_step_size = (2 - w) / beta

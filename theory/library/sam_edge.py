@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
+from theory.language import *
 from theory.library import _quadratic as qd
 from theory.library._quadratic import a, eta, g, known, rho, v, y
-from theory.proving.assumptions import ZERO
-from theory.proving.building import add, times
-from theory.proving.witnesses import witness
-from theory.text.prose import said
-from theory.trusted.certificates import Fact, Invert, Multiple
-from theory.trusted.notation import H, edge
-from theory.trusted.statements import (
-    Attribution,
-    Condition,
-    Kind,
-    Lemma,
-    Quantity,
-    Source,
-    Theorem,
-)
-from theory.trusted.terms import Inner, norm2
 
 AGARWALA = "Agarwala, Dauphin 2023, SAM operates far from home: eigenvalue regularization"
 LONG = "Long, Bartlett 2024, Sharpness-aware minimization and the edge of stability"

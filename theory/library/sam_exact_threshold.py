@@ -2,56 +2,9 @@
 
 from __future__ import annotations
 
+from theory.language import *
 from theory.library import _stability as st
 from theory.library._stability import eta, rho, u
-from theory.proving.assumptions import ZERO
-from theory.proving.building import (
-    NOW,
-    add,
-    geometric_decay,
-    geometric_growth,
-    minus,
-    number,
-    times,
-)
-from theory.proving.witnesses import witness
-from theory.text.prose import said, unchecked
-from theory.trusted.algorithms import SAM
-from theory.trusted.certificates import ZERO as NOTHING
-from theory.trusted.certificates import (
-    AlongOf,
-    Fact,
-    Instance,
-    Invert,
-    MeanOf,
-    Norm,
-    PowerOf,
-)
-from theory.trusted.notation import H, H_b, x, x_0
-from theory.trusted.statements import (
-    Assumption,
-    Attribution,
-    Condition,
-    Dynamics,
-    Kind,
-    Lemma,
-    Quantity,
-    Rule,
-    Source,
-    Theorem,
-)
-from theory.trusted.terms import (
-    Along,
-    Inner,
-    Mean,
-    Operator,
-    Param,
-    Relation,
-    Scalar,
-    Vector,
-    norm2,
-    substitute,
-)
 
 PAPER = "Mulayoff, Michaeli 2024, Exact mean square linear stability analysis for SGD"
 SOURCE = Source(PAPER, "eigenvalue form of the threshold; SAM: here", Attribution.DERIVED)

@@ -2,27 +2,10 @@
 
 from __future__ import annotations
 
+from theory.language import *
 from theory.library import _stability as st
 from theory.library._stability import eta, rho, u
 from theory.library.sam_exact_threshold import surrogate
-from theory.proving.assumptions import ZERO, positive_semidefinite
-from theory.proving.building import add, times, with_growth
-from theory.proving.witnesses import witness
-from theory.text.prose import said, unchecked
-from theory.trusted.certificates import Fact, Instance, Invert, Multiple, Square
-from theory.trusted.notation import H, x
-from theory.trusted.statements import (
-    Assumption,
-    Attribution,
-    Condition,
-    Kind,
-    Lemma,
-    Quantity,
-    Rule,
-    Source,
-    Theorem,
-)
-from theory.trusted.terms import Inner, Mean, Named, Operator, Param, scalar, substitute
 
 ZHOU = (
     "Zhou, Wang, Mao, Li, Yan 2024, Sharpness-aware minimization efficiently selects flatter "

@@ -2,26 +2,9 @@
 
 from __future__ import annotations
 
+from theory.language import *
 from theory.library import _quadratic as qd
 from theory.library._quadratic import eta, g, known, rho, u, y
-from theory.proving.assumptions import ZERO
-from theory.proving.building import add, times
-from theory.proving.witnesses import witness
-from theory.text.prose import said, unchecked
-from theory.trusted.certificates import Fact, Instance, Invert, Multiple, Norm, Square
-from theory.trusted.notation import H, beta
-from theory.trusted.statements import (
-    Assumption,
-    Attribution,
-    Condition,
-    Kind,
-    Lemma,
-    Quantity,
-    Rule,
-    Source,
-    Theorem,
-)
-from theory.trusted.terms import Param, norm2, scalar
 
 q, ball = Param("q"), Param("squared_radius_of_ball")
 after = qd.normalized_step(y, g)

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
+from theory.language import *
 from theory.library import _angles as angles
 from theory.library import _pl as pl
 from theory.library import sam_pl_linear as published
 from theory.library import sam_pl_optimal as nonconvex
 from theory.library._convex import CONVEX_SAMPLES, between
-from theory.proving.assumptions import polyak_lojasiewicz
-from theory.proving.building import add, number, positive, times
-from theory.proving.witnesses import witness
-from theory.text.prose import said
-from theory.trusted.certificates import Fact, Invert, Multiple
-from theory.trusted.notation import L, beta, f, mu, radius, root, step_size, x
-from theory.trusted.statements import Attribution, Condition, Kind, Lemma, Quantity, Source, Theorem
-from theory.trusted.terms import Inner, norm2
 
 q, s, h = published.q, root, published.h
 tilt = q / (2 + q)

@@ -2,41 +2,9 @@
 
 from __future__ import annotations
 
+from theory.language import *
 from theory.library import _pl as pl
 from theory.library import sam_pl_linear as published
-from theory.proving.assumptions import ZERO, polyak_lojasiewicz
-from theory.proving.building import add, geometric_decay, minus, positive, times
-from theory.proving.witnesses import witness
-from theory.text.prose import said
-from theory.trusted.certificates import (
-    Cone,
-    Fact,
-    Instance,
-    Invert,
-    MeanOf,
-    Multiple,
-    Norm,
-    Square,
-    ZeroOrPositive,
-)
-from theory.trusted.notation import L, beta, f, mu, radius, root, step_size, x, x_0
-from theory.trusted.statements import (
-    Attribution,
-    Condition,
-    Kind,
-    Lemma,
-    Quantity,
-    Source,
-    Theorem,
-)
-from theory.trusted.terms import (
-    Along,
-    Mean,
-    Scalar,
-    Time,
-    Value,
-    substitute,
-)
 
 dynamics, after, h, q = published.dynamics, published.after, published.h, published.q
 e = h - pl.g
@@ -48,11 +16,7 @@ best_step_size = margin / (beta * L)
 max_radius = s / beta
 max_step_size = mu / (beta * L)
 
-
-def known(tree: Scalar | int) -> Cone:
-    """A cone for a scalar whose sign shows."""
-    return positive(tree, pl.KNOWN | {mu: "mu > 0", s: "root > 0"})
-
+known = signs(pl.KNOWN | {mu: "mu > 0", s: "root > 0"})
 
 zero_slack = Fact("root squared")  # root² β - μ, which is zero
 room_radius = times(Fact("beta > 0"), Fact("radius range"))  # root - βρ

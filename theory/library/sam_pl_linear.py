@@ -2,50 +2,9 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
+from theory.language import *
 from theory.library import _pl as pl
 from theory.library import sgd_pl_linear
-from theory.proving.assumptions import ZERO, polyak_lojasiewicz
-from theory.proving.building import add, geometric_decay, minus, number, positive, times
-from theory.proving.witnesses import witness
-from theory.text.prose import said
-from theory.trusted.algorithms import SAM
-from theory.trusted.certificates import ZERO as NOTHING
-from theory.trusted.certificates import (
-    Cone,
-    Fact,
-    Instance,
-    Invert,
-    MeanOf,
-    Multiple,
-    Norm,
-    Square,
-    ZeroOrPositive,
-)
-from theory.trusted.notation import L, alpha, beta, f, f_b, mu, radius, step_size, x, x_0
-from theory.trusted.statements import (
-    Attribution,
-    Condition,
-    Dynamics,
-    Kind,
-    Lemma,
-    Quantity,
-    Source,
-    Theorem,
-)
-from theory.trusted.terms import (
-    Along,
-    Gradient,
-    Inner,
-    Mean,
-    Scalar,
-    Time,
-    Value,
-    norm2,
-    scalar,
-    substitute,
-)
 
 dynamics = Dynamics(SAM, f, x_0)
 after = dynamics.step()
@@ -89,9 +48,7 @@ def best_step_size(constant: Scalar) -> Scalar:
     return margin(constant) / (L * beta * (1 + q) ** 2)
 
 
-def known(tree: Scalar | int) -> Cone:
-    """A cone for a scalar whose sign shows."""
-    return positive(tree, pl.KNOWN | {mu: "mu > 0", alpha: "alpha > 0"})
+known = signs(pl.KNOWN | {mu: "mu > 0", alpha: "alpha > 0"})
 
 
 def lemmas(constant: Scalar, multiplier: int, alignment: Cone, in_range: Cone) -> tuple[Lemma, ...]:

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
+from theory.language import *
 from theory.library import _angles as angles
 from theory.library import _minibatch as batch
 from theory.library import _pl as pl
 from theory.library import sam_pl_linear as published
 from theory.library import sam_pl_optimal as single
-from theory.proving.assumptions import ZERO, polyak_lojasiewicz
-from theory.proving.building import add, positive, times
-from theory.proving.witnesses import witness
-from theory.text.prose import said, unchecked
-from theory.trusted.certificates import ZERO as NOTHING
-from theory.trusted.certificates import Fact, Instance, Invert, MeanOf
-from theory.trusted.notation import L, beta, f, mu, p, step_size, x
-from theory.trusted.statements import Attribution, Condition, Kind, Lemma, Quantity, Source, Theorem
-from theory.trusted.terms import Mean, norm2, scalar, substitute
 
 q = published.q
 spread = p * beta + (1 - p) * L

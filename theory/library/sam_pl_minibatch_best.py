@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from theory.language import *
 from theory.library import _angles as angles
 from theory.library import _minibatch as batch
 from theory.library import _pl as pl
 from theory.library import sam_pl_linear as published
 from theory.library import sgd_pl_minibatch as sgd
-from theory.proving.assumptions import ZERO, polyak_lojasiewicz
-from theory.proving.building import add, geometric_decay, minus, number, positive, times
-from theory.proving.witnesses import witness
-from theory.text.prose import said, unchecked
-from theory.trusted.certificates import Cone, Fact, Instance, Invert, Multiple
-from theory.trusted.notation import L, cosine, cotangent, f, mu, p, step_size, width, x, x_0
-from theory.trusted.statements import Attribution, Condition, Kind, Lemma, Quantity, Source, Theorem
-from theory.trusted.terms import Along, Mean, Scalar, Time, Value
 
 q, spread = published.q, sgd.spread
 share, kappa = mu / spread, cotangent

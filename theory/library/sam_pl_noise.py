@@ -2,46 +2,9 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
+from theory.language import *
 from theory.library import _pl as pl
 from theory.library import sam_pl_linear as published
-from theory.proving.assumptions import ZERO, polyak_lojasiewicz
-from theory.proving.building import add, minus, number, positive, times, with_rate
-from theory.proving.witnesses import quadratic, witness
-from theory.text.prose import said, unchecked
-from theory.trusted.certificates import (
-    Cone,
-    Fact,
-    Instance,
-    Invert,
-    MeanOf,
-    Multiple,
-    Norm,
-    Square,
-)
-from theory.trusted.notation import L, beta, f, f_b, mu, radius, step_size, x
-from theory.trusted.statements import (
-    Assumption,
-    Attribution,
-    Condition,
-    Kind,
-    Lemma,
-    Quantity,
-    Rule,
-    Source,
-    Theorem,
-)
-from theory.trusted.terms import (
-    Gradient,
-    Mean,
-    Named,
-    Param,
-    Scalar,
-    Value,
-    norm2,
-    substitute,
-)
 
 PAPER = "Andriushchenko, Flammarion 2022, Towards understanding sharpness-aware minimization"
 u = Named("u")
@@ -54,12 +17,7 @@ factor = 1 - step_size * mu * margin
 noise = step_size / 2 * (q**2 + 2 * L * step_size * (1 + q**2)) * sigma**2
 excess = pl.loss - floor
 
-
-def known(tree: Scalar | int) -> Cone:
-    """A cone for a scalar whose sign shows."""
-    facts = {mu: "mu > 0", step_size: "step > 0", margin: "margin > 0"}
-    return positive(tree, pl.KNOWN | facts)
-
+known = signs(pl.KNOWN | {mu: "mu > 0", step_size: "step > 0", margin: "margin > 0"})
 
 #: Two samples with opposite gradients at the minimum of their mean.
 NOISY = {"f": [quadratic([[1]], [1]), quadratic([[1]], [-1])]}

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
+from theory.language import *
 from theory.library import _angles as angles
 from theory.library import _pl as pl
 from theory.library import sam_pl_improved as improved
 from theory.library import sam_pl_linear as published
-from theory.proving.assumptions import ZERO, polyak_lojasiewicz
-from theory.proving.building import add, positive, times
-from theory.proving.witnesses import witness
-from theory.text.prose import said
-from theory.trusted.certificates import Fact, Invert, Multiple, Square
-from theory.trusted.notation import L, beta, f, mu, radius, root, step_size, width
-from theory.trusted.statements import Attribution, Condition, Kind, Lemma, Quantity, Source, Theorem
 
 q, s = published.q, root
 max_radius = s / beta

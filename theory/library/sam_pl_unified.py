@@ -2,47 +2,12 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
+from theory.language import *
 from theory.library import _pl as pl
 from theory.library import sam_pl_improved as improved
 from theory.library import sam_pl_linear as published
 from theory.library import sam_pl_noise as noisy
 from theory.library.sam_pl_noise import floor
-from theory.proving.assumptions import ZERO, polyak_lojasiewicz
-from theory.proving.building import add, minus, number, positive, times, with_rate
-from theory.proving.witnesses import algebraic, positive_root, quadratic, witness
-from theory.text.prose import said
-from theory.trusted.certificates import ZERO as NOTHING
-from theory.trusted.certificates import (
-    Cone,
-    Fact,
-    Instance,
-    Multiple,
-    Square,
-)
-from theory.trusted.notation import L, beta, f, f_b, mu, root, step_size, x
-from theory.trusted.statements import (
-    Assumption,
-    Attribution,
-    Condition,
-    Kind,
-    Lemma,
-    Quantity,
-    Rule,
-    Source,
-    Theorem,
-)
-from theory.trusted.terms import (
-    Gradient,
-    Mean,
-    Named,
-    Param,
-    Scalar,
-    Value,
-    norm2,
-    substitute,
-)
 
 PAPER = "Oikonomou, Loizou 2025, Sharpness-aware minimization: general analysis and improved rates"
 u, A, B, C = Named("u"), Param("residual"), Param("growth"), Param("noise")
@@ -58,11 +23,7 @@ KNOWN = pl.KNOWN | {
     B: "growth >= 0",
 }
 
-
-def known(tree: Scalar | int) -> Cone:
-    """A cone for a scalar whose sign shows."""
-    return positive(tree, KNOWN)
-
+known = signs(KNOWN)
 
 half = number(Fraction(1, 2))
 

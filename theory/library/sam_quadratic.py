@@ -2,39 +2,11 @@
 
 from __future__ import annotations
 
+from theory.language import *
 from theory.library import _angles as angles
 from theory.library import _pl as pl
 from theory.library import _stability as st
 from theory.library._stability import u
-from theory.proving.assumptions import ZERO
-from theory.proving.building import add, geometric_decay, minus, number, positive, times
-from theory.proving.witnesses import witness
-from theory.text.prose import said
-from theory.trusted.certificates import ZERO as NOTHING
-from theory.trusted.certificates import Cone, Fact, Instance, Invert, MeanOf, Multiple, Norm, Square
-from theory.trusted.notation import H, H_b, beta, mu, radius, step_size, x, x_0
-from theory.trusted.statements import (
-    Assumption,
-    Attribution,
-    Condition,
-    Kind,
-    Lemma,
-    Quantity,
-    Rule,
-    Source,
-    Theorem,
-)
-from theory.trusted.terms import (
-    Along,
-    Inner,
-    Mean,
-    Scalar,
-    Time,
-    Vector,
-    norm2,
-    scalar,
-    substitute,
-)
 
 q = beta * radius
 z = beta * step_size * (1 + q)
@@ -73,10 +45,7 @@ SETTING_IN_WORDS = said(
 SOURCE = Source("this toolkit", "", Attribution.DERIVED)
 WITNESS = witness({"beta": 4, "mu": 2, "step_size": "1/6", "radius": "1/8"}, {}, [[[0]], [[4]]])
 
-
-def known(tree: Scalar | int) -> Cone:
-    """A cone for a scalar whose sign shows."""
-    return positive(tree, pl.KNOWN | {mu: "mu > 0"})
+known = signs(pl.KNOWN | {mu: "mu > 0"})
 
 
 def below(vector: Vector) -> Cone:

@@ -2,23 +2,9 @@
 
 from __future__ import annotations
 
+from theory.language import *
 from theory.library import _quadratic as qd
 from theory.library._quadratic import eta, rho, v
-from theory.proving.assumptions import ZERO
-from theory.proving.building import add, number, times
-from theory.proving.witnesses import witness
-from theory.text.prose import said
-from theory.trusted.certificates import Fact
-from theory.trusted.statements import (
-    Attribution,
-    Condition,
-    Kind,
-    Lemma,
-    Quantity,
-    Source,
-    Theorem,
-)
-from theory.trusted.terms import Param, scalar
 
 c = Param("c")
 factor = 1 + eta * c - eta * rho * c**2

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
+from theory.language import *
 from theory.library import _stability as st
 from theory.library._stability import eta, rho, u
-from theory.proving.assumptions import ZERO
-from theory.proving.building import add, number, times
-from theory.proving.witnesses import witness
-from theory.text.prose import said
-from theory.trusted.certificates import ZERO as NOTHING
-from theory.trusted.certificates import Cone, Fact, Instance, Invert, MeanOf, Multiple, Norm, Square
-from theory.trusted.notation import H, H_b
-from theory.trusted.statements import (
-    Attribution,
-    Condition,
-    Kind,
-    Lemma,
-    Quantity,
-    Source,
-    Theorem,
-    Witness,
-)
-from theory.trusted.terms import Inner, Param, Scalar, norm2, substitute
 
 m = Inner(u, H(u))
 unit = Fact("u is a unit vector")
-step, radius, room = Fact("step > 0"), Fact("radius"), Fact("step against radius")
+step, reach, room = Fact("step > 0"), Fact("radius"), Fact("step against radius")
 
 COEFFICIENTS: dict[int, tuple[Scalar, Cone]] = {
     2: (eta * (eta - 2 * rho), times(step, room)),
-    3: (2 * eta**2 * rho, times(number(2), step, step, radius)),
-    4: (eta**2 * rho**2, times(step, step, radius, radius)),
+    3: (2 * eta**2 * rho, times(number(2), step, step, reach)),
+    4: (eta**2 * rho**2, times(step, step, reach, reach)),
 }
 WITNESSES: dict[int, Witness] = {
     2: witness({"step_size": "1/2", "radius": "1/10", "s_2": 1}, {"u": [1]}, [[[0]], [[2]]]),

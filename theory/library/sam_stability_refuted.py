@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
+from theory.language import *
 from theory.library import _stability as st
 from theory.library import lyapunov
 from theory.library._stability import eta, rho, u
 from theory.library.sam_stability_moments import COEFFICIENTS, EXPONENT, POWER, WORDS
 from theory.library.sgd_stability_s2 import UNIT
-from theory.proving.assumptions import ZERO, positive_semidefinite
-from theory.proving.building import UNPROVED
-from theory.proving.witnesses import witness
-from theory.text.prose import said
-from theory.trusted.notation import H, x_0
-from theory.trusted.statements import (
-    Assumption,
-    Attribution,
-    Condition,
-    Hypothesis,
-    Kind,
-    Lemma,
-    Rule,
-    Sentence,
-    Source,
-    Status,
-    Theorem,
-    Witness,
-)
-from theory.trusted.terms import Inner, Param, Relation, norm2
 
 a = Param("a")
 POSITIVE_RADIUS = Condition("radius > 0", rho > ZERO)

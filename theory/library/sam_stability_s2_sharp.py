@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
+from theory.language import *
 from theory.library import _stability as st
 from theory.library._stability import eta, rho, u
-from theory.proving.assumptions import ZERO
-from theory.proving.building import add, positive, times
-from theory.proving.witnesses import witness
-from theory.text.prose import said
-from theory.trusted.certificates import Cone, Fact, Instance, Invert, MeanOf, Multiple, Norm, Square
-from theory.trusted.notation import H, H_b, edge
-from theory.trusted.statements import Attribution, Condition, Kind, Lemma, Quantity, Source, Theorem
-from theory.trusted.terms import Inner, Param, Scalar, norm2
 
 s_2 = Param("s_2")
 m = Inner(u, H(u))
@@ -21,11 +14,7 @@ bound = edge**2 / (4 * eta**2)
 #: (T - t*) u with T = η H_b: T is either 0 or t* where the bound is attained.
 off_edge = eta * H_b(u) - edge * u
 
-
-def known(tree: Scalar | int) -> Cone:
-    """A cone for a scalar whose sign shows."""
-    return positive(tree, {eta: "step > 0", rho: "radius >= 0", edge: "edge > 0"})
-
+known = signs({eta: "step > 0", rho: "radius >= 0", edge: "edge > 0"})
 
 THEOREM = Theorem(
     id="sam-stability-s2-sharp",

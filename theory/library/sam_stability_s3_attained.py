@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
+from theory.language import *
 from theory.library import _sharp_moments as sm
 from theory.library import _stability as st
 from theory.library._s3_family import least, parts, peak_at
 from theory.library._sharp_moments import known
 from theory.library._stability import eta, rho
-from theory.proving.assumptions import ZERO
-from theory.proving.building import add, number, times
-from theory.proving.witnesses import witness
-from theory.text.prose import said, unchecked
-from theory.trusted.certificates import Fact, Invert, Multiple
-from theory.trusted.notation import contact, peak
-from theory.trusted.statements import Condition, Kind, Lemma, Theorem
 
 #: The curve of (ω, ν) is elliptic; this is the simplest rational point known with η = 1 and
 #: 0 < 8ρ ≤ 3, found by chords and tangents.

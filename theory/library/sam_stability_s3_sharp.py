@@ -6,20 +6,12 @@ $\eta H_b$ sits at 0 and at SAM's edge; below it at two positive points.
 
 from __future__ import annotations
 
-from fractions import Fraction
-
+from theory.language import *
 from theory.library import _sharp_moments as sm
 from theory.library import _stability as st
 from theory.library._s3_family import H_3, MEAN_PSD, family, least, parts, peak_at, s_3
 from theory.library._sharp_moments import at_edge, known, m, one_step
 from theory.library._stability import eta, rho, u
-from theory.proving.assumptions import ZERO
-from theory.proving.building import add, number, times
-from theory.proving.witnesses import algebraic, positive_root, witness
-from theory.text.prose import said
-from theory.trusted.certificates import Fact, Invert, Multiple, Square
-from theory.trusted.notation import contact, edge, peak
-from theory.trusted.statements import Condition, Kind, Lemma, Quantity, Theorem
 
 
 def small() -> Theorem:

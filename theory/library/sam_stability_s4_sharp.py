@@ -7,18 +7,11 @@ two regimes has an atom that runs away, and the bounds are approached without be
 
 from __future__ import annotations
 
+from theory.language import *
 from theory.library import _sharp_moments as sm
 from theory.library import _stability as st
 from theory.library._sharp_moments import M, at_edge, known, m, one_step
 from theory.library._stability import eta, rho, u
-from theory.proving.assumptions import ZERO
-from theory.proving.building import add, number, times
-from theory.proving.witnesses import algebraic, positive_root, witness
-from theory.text.prose import said
-from theory.trusted.certificates import Fact, Invert, Multiple, Square
-from theory.trusted.notation import edge, landing
-from theory.trusted.statements import Condition, Kind, Lemma, Quantity, Theorem
-from theory.trusted.terms import Param
 
 s_4 = Param("s_4")
 H_4 = st.raw(4, u, u)

@@ -2,47 +2,8 @@
 
 from __future__ import annotations
 
+from theory.language import *
 from theory.library import _stability as st
-from theory.proving.building import NOW, add, number, times
-from theory.proving.witnesses import witness
-from theory.text.prose import said, unchecked
-from theory.trusted.algorithms import SAM
-from theory.trusted.certificates import (
-    AlongOf,
-    Fact,
-    Induction,
-    Instance,
-    MeanOf,
-    Multiple,
-    Norm,
-    PowerOf,
-    Square,
-    Start,
-    Tower,
-)
-from theory.trusted.notation import H, H_b, x
-from theory.trusted.statements import (
-    Assumption,
-    Attribution,
-    Condition,
-    Dynamics,
-    Kind,
-    Lemma,
-    Quantity,
-    Rule,
-    Source,
-    Theorem,
-)
-from theory.trusted.terms import (
-    Along,
-    Inner,
-    Mean,
-    Named,
-    Param,
-    Time,
-    norm2,
-    scalar,
-)
 
 a, eigenvalue = Param("a"), Param("eigenvalue")
 u, v, w = st.u, Named("v"), Named("w")

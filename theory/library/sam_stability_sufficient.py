@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
+from theory.language import *
 from theory.library import _stability as st
-from theory.proving.building import geometric_decay, number
-from theory.proving.witnesses import witness
-from theory.text.prose import said
-from theory.trusted.certificates import ZERO as NOTHING
-from theory.trusted.certificates import Instance
-from theory.trusted.notation import x, x_0
-from theory.trusted.statements import Attribution, Kind, Lemma, Source, Theorem
-from theory.trusted.terms import Along, Inner, Mean, Named, Time, norm2
 
 v = Named("v")
 

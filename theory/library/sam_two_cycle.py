@@ -2,26 +2,9 @@
 
 from __future__ import annotations
 
+from theory.language import *
 from theory.library import _quadratic as qd
 from theory.library._quadratic import a, c, eta, g, known, rho, u, v, y
-from theory.proving.assumptions import ZERO
-from theory.proving.building import UNPROVED, add, times
-from theory.proving.witnesses import witness
-from theory.text.prose import said, unchecked
-from theory.trusted.certificates import ZERO as NOTHING
-from theory.trusted.certificates import Fact, Instance, Invert, Multiple
-from theory.trusted.notation import H, beta, mu
-from theory.trusted.statements import (
-    Attribution,
-    Condition,
-    Kind,
-    Lemma,
-    Quantity,
-    Source,
-    Status,
-    Theorem,
-)
-from theory.trusted.terms import Inner, Named, Param, Vector, norm2, scalar, substitute
 
 BARTLETT = (
     "Bartlett, Long, Bousquet 2023, The dynamics of sharpness-aware minimization: bouncing across "
@@ -264,7 +247,7 @@ CONVERGENCE = Theorem(
     source=Source(SI, "constant radius, constant step size", Attribution.RECONSTRUCTED),
     kind=Kind.UPPER_BOUND,
     hypotheses=(
-        qd.strongly_convex(mu),
+        qd.bounded_below(mu),
         qd.bounded(beta),
         Condition("mu > 0", mu > ZERO),
         qd.STEP,

@@ -4,45 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from theory.language import *
 from theory.library import _batches as batches
 from theory.library._batches import K_b, X, batch_size, u, v
-from theory.proving.assumptions import ZERO
-from theory.proving.building import NOW, add, number, times, with_rate
-from theory.proving.witnesses import witness
-from theory.text.prose import said, unchecked
-from theory.trusted.certificates import (
-    AlongOf,
-    Fact,
-    Instance,
-    Invert,
-    MeanOf,
-    Multiple,
-    Norm,
-    Square,
-)
-from theory.trusted.notation import H, H_b, p, step_size, x, x_0
-from theory.trusted.statements import (
-    Assumption,
-    Attribution,
-    Condition,
-    Kind,
-    Lemma,
-    Quantity,
-    Rule,
-    Source,
-    Theorem,
-)
-from theory.trusted.terms import (
-    Along,
-    Inner,
-    Mean,
-    Operator,
-    Param,
-    Scalar,
-    Vector,
-    norm2,
-    scalar,
-)
 
 PAPER = "Mulayoff, Michaeli 2024, Exact mean square linear stability analysis for SGD"
 smaller, q = Param("smaller_batch"), Param("q")

@@ -2,36 +2,11 @@
 
 from __future__ import annotations
 
+from theory.language import *
 from theory.library import _batches as batches
 from theory.library import _stability as st
 from theory.library._quadratic import eigenvector
 from theory.library._stability import eta, u
-from theory.proving.assumptions import ZERO
-from theory.proving.building import add, number, times, with_rate
-from theory.proving.witnesses import witness
-from theory.text.prose import said, unchecked
-from theory.trusted.certificates import (
-    Fact,
-    Instance,
-    Invert,
-    MeanOf,
-    Multiple,
-    Norm,
-    ZeroOrPositive,
-)
-from theory.trusted.notation import H, H_b, p, x
-from theory.trusted.statements import (
-    Assumption,
-    Attribution,
-    Condition,
-    Kind,
-    Lemma,
-    Quantity,
-    Rule,
-    Source,
-    Theorem,
-)
-from theory.trusted.terms import Mean, Named, Param, norm2, scalar
 
 PAPER = (
     "Wu, Ma, E 2018, How SGD selects the global minima in over-parameterized learning: a dynamical "

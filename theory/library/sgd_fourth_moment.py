@@ -2,25 +2,8 @@
 
 from __future__ import annotations
 
+from theory.language import *
 from theory.library._stability import eta, u
-from theory.proving.assumptions import ZERO
-from theory.proving.building import add, number, times
-from theory.proving.witnesses import witness
-from theory.text.prose import said
-from theory.trusted.algorithms import SGD
-from theory.trusted.certificates import Fact, Invert, MeanOf, Norm, Square
-from theory.trusted.notation import H, H_b, x_0
-from theory.trusted.statements import (
-    Attribution,
-    Condition,
-    Dynamics,
-    Kind,
-    Lemma,
-    Quantity,
-    Source,
-    Theorem,
-)
-from theory.trusted.terms import Mean, norm2
 
 after = u - eta * H_b(u)
 pull = eta * H_b(u)

@@ -2,35 +2,8 @@
 
 from __future__ import annotations
 
+from theory.language import *
 from theory.library import _pl as pl
-from theory.proving.assumptions import ZERO, polyak_lojasiewicz
-from theory.proving.building import add, geometric_decay, positive, times
-from theory.proving.witnesses import witness
-from theory.text.prose import said
-from theory.trusted.algorithms import SGD
-from theory.trusted.certificates import ZERO as NOTHING
-from theory.trusted.certificates import Cone, Fact, Instance, Invert, MeanOf, Square
-from theory.trusted.notation import L, beta, f, mu, step_size, x, x_0
-from theory.trusted.statements import (
-    Attribution,
-    Condition,
-    Dynamics,
-    Kind,
-    Lemma,
-    Quantity,
-    Source,
-    Theorem,
-)
-from theory.trusted.terms import (
-    Along,
-    Inner,
-    Mean,
-    Scalar,
-    Time,
-    Value,
-    norm2,
-    substitute,
-)
 
 dynamics = Dynamics(SGD, f, x_0)
 after = dynamics.step()
@@ -39,11 +12,7 @@ factor = 1 - 2 * step_size * mu + L * beta * step_size**2
 best_step_size = mu / (L * beta)
 best_factor = 1 - mu * best_step_size
 
-
-def known(tree: Scalar | int) -> Cone:
-    """A cone for a scalar whose sign shows."""
-    return positive(tree, pl.KNOWN | {mu: "mu > 0"})
-
+known = signs(pl.KNOWN | {mu: "mu > 0"})
 
 descent = Lemma(
     "descent",

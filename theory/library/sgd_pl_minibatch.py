@@ -2,41 +2,12 @@
 
 from __future__ import annotations
 
+from theory.language import *
 from theory.library import _angles as angles
 from theory.library import _minibatch as batch
 from theory.library import _pl as pl
 from theory.library import sgd_pl_linear as single
 from theory.library._minibatch import known
-from theory.proving.assumptions import ZERO, polyak_lojasiewicz, u
-from theory.proving.building import add, geometric_decay, times
-from theory.proving.scenes import mean
-from theory.proving.witnesses import quadratic, witness
-from theory.text.prose import said, unchecked
-from theory.trusted.certificates import ZERO as NOTHING
-from theory.trusted.certificates import Fact, Instance, Invert, MeanOf, Square
-from theory.trusted.notation import L, beta, f, f_b, mu, p, step_size, x, x_0
-from theory.trusted.statements import (
-    Assumption,
-    Attribution,
-    Condition,
-    Kind,
-    Lemma,
-    Quantity,
-    Rule,
-    Source,
-    Theorem,
-)
-from theory.trusted.terms import (
-    Along,
-    Function,
-    Gradient,
-    Mean,
-    Time,
-    Value,
-    norm2,
-    scalar,
-    substitute,
-)
 
 batch_gradient = Gradient(Function("F", sampled=True), x)
 squared = norm2(Gradient(Function("F", sampled=True), u))

@@ -12,46 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 
+from theory.language import *
 from theory.library import _stability as st
 from theory.library import lyapunov
 from theory.library._stability import eta, u
-from theory.proving.assumptions import ZERO
-from theory.proving.building import UNPROVED, add, minus, number, times
-from theory.proving.scenes import diagonal
-from theory.proving.witnesses import witness
-from theory.text.prose import said
-from theory.trusted.algorithms import SGD
-from theory.trusted.certificates import Cone, Fact, Instance, Invert, MeanOf, Multiple, Norm, Square
-from theory.trusted.notation import H, H_b, x, x_0
-from theory.trusted.statements import (
-    Assumption,
-    Attribution,
-    Condition,
-    Dynamics,
-    Hypothesis,
-    Kind,
-    Lemma,
-    Quantity,
-    Rule,
-    Source,
-    Status,
-    Theorem,
-    Witness,
-)
-from theory.trusted.terms import (
-    Const,
-    Inner,
-    Mean,
-    Named,
-    Param,
-    Scalar,
-    Sum,
-    Vector,
-    norm2,
-    substitute,
-)
 
 WU_MA_E = "Wu, Ma, E 2018, How SGD selects the global minima in over-parameterized learning"
 linearised = Dynamics(SGD, H, x_0)

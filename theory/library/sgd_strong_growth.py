@@ -2,27 +2,9 @@
 
 from __future__ import annotations
 
+from theory.language import *
 from theory.library import _pl as pl
 from theory.library.sgd_pl_linear import descent, dynamics
-from theory.proving.assumptions import ZERO, polyak_lojasiewicz
-from theory.proving.building import add, number, positive, times, with_rate
-from theory.proving.witnesses import witness
-from theory.text.prose import said
-from theory.trusted.certificates import ZERO as NOTHING
-from theory.trusted.certificates import Cone, Fact, Instance, Invert, MeanOf, Square
-from theory.trusted.notation import L, beta, f, f_b, mu, step_size, x
-from theory.trusted.statements import (
-    Assumption,
-    Attribution,
-    Condition,
-    Kind,
-    Lemma,
-    Quantity,
-    Rule,
-    Source,
-    Theorem,
-)
-from theory.trusted.terms import Gradient, Mean, Named, Param, Scalar, Value, norm2, substitute
 
 PAPER = (
     "Vaswani, Bach, Schmidt 2019, Fast and faster convergence of SGD for over-parameterized models "
@@ -35,11 +17,7 @@ best_factor = 1 - mu / (L * growth)
 at_least_one = Fact("growth >= 1")
 constant = add(number(1), at_least_one)
 
-
-def known(tree: Scalar | int) -> Cone:
-    """A cone for a scalar whose sign shows."""
-    return positive(tree, pl.KNOWN | {mu: "mu > 0"})
-
+known = signs(pl.KNOWN | {mu: "mu > 0"})
 
 STRONG_GROWTH = Assumption(
     "strong growth",

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 
 from theory.opinions.atoms import in_order
 from theory.opinions.goals import (
@@ -74,17 +73,17 @@ def problem(theorem: Theorem) -> Problem:
 
 def _read(theorem: Theorem, found: list[Obligation], steps: list[Step], at: list[str]) -> None:
     """Collect the obligations and the steps; `at` are the places that were reached."""
-    scope = _enter(kernel._open(theorem, set()), theorem, found, "")
+    scope = _enter(kernel.enter(theorem, set()), theorem, found, "")
     for lemma in theorem.proof:
         at.append(f"step {lemma.name!r}")
         if lemma.name in {*scope.context.relations, *scope.context.assumptions, *RESERVED}:
-            raise Rejected(f"the name {lemma.name!r} is taken")
+            raise Rejected(kernel.TAKEN.format(lemma.name))
         steps.append(_step(theorem, lemma, scope))
         scope.context.relations[lemma.name] = lemma.claim
         scope.steps.add(lemma.name)
     at.append("the conclusion")
     if not theorem.conclusion or not scope.steps.issuperset(theorem.conclusion):
-        raise Rejected("it names no step of the proof, or one that is not there")
+        raise Rejected(kernel.NO_CONCLUSION)
 
 
 def _in_powers(atom: Atom) -> frozenset[Atom]:
@@ -157,7 +156,7 @@ def _enter(context: Context, theorem: Theorem, found: list[Obligation], label: s
 def _step(theorem: Theorem, lemma: Lemma, scope: _Scope) -> Step:
     """The obligations of one step."""
     certificate, context, step = lemma.certificate, scope.context, lemma.name
-    value, sign = kernel._slack(lemma.claim, context)
+    value, sign = kernel.slack(lemma.claim, context)
     if isinstance(certificate, C.ZeroOrPositive):
         zero, positive = _cases(theorem, lemma, certificate, scope)
         condition = _known(C.Fact(certificate.condition), scope)
@@ -165,7 +164,7 @@ def _step(theorem: Theorem, lemma: Lemma, scope: _Scope) -> Step:
     if isinstance(certificate, C.Induction):
         first, later = T.Time(False, 0), T.Time(True, 1)
         now = replace(context, relations=context.relations | {"induction": lemma.claim})
-        at_base, at_step = kernel._at_time(lemma.claim, first), kernel._at_time(lemma.claim, later)
+        at_base, at_step = kernel.at_time(lemma.claim, first), kernel.at_time(lemma.claim, later)
         base = _claim(at_base, certificate.base, _fresh(scope, f"{step} (base)", context))
         successor = _claim(at_step, certificate.step, _fresh(scope, f"{step} (step)", now))
         return Induction(step, scope.ratio(value), sign, base, successor)
@@ -177,23 +176,10 @@ def _cases(
     theorem: Theorem, lemma: Lemma, split: C.ZeroOrPositive, scope: _Scope
 ) -> tuple[str, str]:
     """The obligations of a case split: the parameter set to zero everywhere, or positive."""
-    context, condition, zero = scope.context, split.condition, T.Const(Fraction(0))
-    relation = context.relations.get(condition)
-    if relation is None or not isinstance(parameter := relation.right, T.Param):
-        raise Rejected("a case split is on a parameter")
-    if relation != T.Relation(zero, "<=", parameter):
-        raise Rejected("a case split needs a condition of the form 0 <= parameter")
-    there = T.substitute(theorem, parameter, zero)
-    at_zero = kernel._open(there, set())
-    at_zero.step = T.substitute(context.step, parameter, zero)
-    at_zero.relations = {
-        name: T.substitute(its, parameter, zero) for name, its in context.relations.items()
-    }
+    parameter, at_zero, positive = kernel.cases(theorem, split.condition, scope.context)
+    there, claim, cone = T.substitute((theorem, lemma.claim, split.zero), parameter, T.ZERO)
     inner = _enter(at_zero, there, scope.found, f"{lemma.name} ({parameter.name} = 0)")
     inner.steps = scope.steps
-    claim, cone = T.substitute((lemma.claim, split.zero), parameter, zero)
-    strict = {condition: T.Relation(zero, "<", parameter)}
-    positive = replace(context, relations=context.relations | strict)
     outer = _fresh(scope, f"{lemma.name} ({parameter.name} > 0)", positive)
     return _claim(claim, cone, inner), _claim(lemma.claim, split.positive, outer)
 
@@ -206,7 +192,7 @@ def _fresh(scope: _Scope, label: str, context: Context) -> _Scope:
 
 def _claim(claim: T.Relation, cone: C.Cone, scope: _Scope) -> str:
     """The obligation that a cone is a claim's slack."""
-    value, sign = kernel._slack(claim, scope.context)
+    value, sign = kernel.slack(claim, scope.context)
     _, its, expression = _walk(cone, scope)
     if sign is not Sign.NONNEGATIVE and its is not sign:
         raise Rejected(f"the certificate is {its.name.lower()} and the claim {sign.name.lower()}")
@@ -221,10 +207,7 @@ def _walk(cone: C.Cone, scope: _Scope) -> Walked:
     context = scope.context
     match cone:
         case C.Number(rational):
-            if rational < 0:
-                raise Rejected(f"the multiplier {rational} is negative")
-            sign = Sign.POSITIVE if rational else Sign.ZERO
-            return Frac.of(Poly.constant(rational)), sign, Rational(rational)
+            return *kernel.replay(cone, context), Rational(rational)
         case C.Square(root):
             value = context.number(root)
             return value * value, Sign.NONNEGATIVE, SquareOf(scope.ratio(value))
@@ -235,7 +218,7 @@ def _walk(cone: C.Cone, scope: _Scope) -> Walked:
         case C.Multiple(coefficient, part):
             value, sign, expression = _walk(part, scope)
             if sign is not Sign.ZERO:
-                raise Rejected("only something equal to zero may be multiplied by any scalar")
+                raise Rejected(kernel.NOT_ZERO)
             factor = context.number(coefficient)
             return factor * value, sign, Scaled(scope.ratio(factor), expression)
         case C.Invert(part):
@@ -252,11 +235,12 @@ def _walk(cone: C.Cone, scope: _Scope) -> Walked:
 def _leaf(cone: C.Cone, scope: _Scope) -> Walked:
     """A single fact."""
     known = _known(cone, scope)
-    return kernel._replay(cone, scope.context)[0], known.sign, scope.fact(known)
+    return kernel.replay(cone, scope.context)[0], known.sign, scope.fact(known)
 
 
 def _known(cone: C.Cone, scope: _Scope) -> Known:
     """What a leaf says; its value is what the kernel lowers it to."""
+    value, sign = kernel.replay(cone, scope.context)
     inside = ""
     match cone:
         case C.Fact("induction"):
@@ -271,11 +255,9 @@ def _known(cone: C.Cone, scope: _Scope) -> Known:
             label, origin = "a squared norm", Origin.NORM
         case C.Tower():
             label, origin = "tower rule", Origin.TOWER
-        case C.Start():
-            label, origin = "starting point", Origin.START
         case _:
-            raise Rejected(f"not a certificate: {cone!r}")
-    value, sign = kernel._replay(cone, scope.context)
+            assert isinstance(cone, C.Start)  # the kernel has refused what is no certificate
+            label, origin = "starting point", Origin.START
     return Known(label, scope.ratio(value), sign, origin, inside)
 
 
@@ -298,7 +280,7 @@ def _image(part: C.Cone, scope: _Scope, origin: Origin, time: T.Time | None) -> 
     inner = scope.part("inside")
     value, sign, expression = _walk(part, inner)
     if origin is Origin.POWER and sign is Sign.ZERO:
-        raise Rejected("a power of zero: write the number")
+        raise Rejected(kernel.POWER_OF_ZERO)
     label = f"{origin.value} of {_words(expression, inner)}"
     is_leaf = isinstance(expression, Use) and origin is not Origin.POWER
     name = "" if is_leaf else inner.emit(inner.ratio(value), sign, expression)
@@ -320,7 +302,7 @@ def _reciprocal(part: C.Cone, scope: _Scope) -> Walked:
     inner = scope.part("divisor")
     value, sign, expression = _walk(part, inner)
     if sign is not Sign.POSITIVE:
-        raise Rejected("the reciprocal of a number that is not known to be positive")
+        raise Rejected(kernel.NO_RECIPROCAL)
     top = _positive(inner, value, sign, expression)
     return value.inverse(), Sign.POSITIVE, ProductOf((*_divided(value.bottom, scope), *top))
 
@@ -333,7 +315,7 @@ def _positive(
     Returns the reciprocal of the numerator as factors.
     """
     if sign is not Sign.POSITIVE:
-        raise Rejected("a divisor is only known to be non-negative")
+        raise Rejected(kernel.MAY_VANISH)
     new, used = reduced(value.top, scope.divisors)
     if not new.is_constant:
         others = tuple(Divisor(poly, inverted=True) for poly in used.elements())

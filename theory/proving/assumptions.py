@@ -6,12 +6,11 @@ nothing else.
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Literal
 
 from theory.trusted.statements import Assumption, Rule
 from theory.trusted.terms import (
-    Const,
+    ZERO,
     Function,
     Gradient,
     Inner,
@@ -25,7 +24,6 @@ from theory.trusted.terms import (
 Convention = Literal["half", "bare"]
 
 u, v = Named("u"), Named("v")
-ZERO = Const(Fraction(0))
 
 
 def smooth(

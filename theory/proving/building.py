@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 
 from theory.trusted.certificates import (
+    NOTHING,
     Add,
     AlongOf,
     Cone,
@@ -36,7 +38,7 @@ from theory.trusted.terms import (
 )
 
 NOW = Time()
-UNPROVED = Add(())  # the empty certificate: what a statement with a refutation gives its claims
+UNPROVED = NOTHING  # the empty certificate: what a statement with a refutation gives its claims
 
 
 def positive(tree: Scalar | int | Fraction, facts: Mapping[Scalar, str]) -> Cone:
@@ -67,6 +69,11 @@ def positive(tree: Scalar | int | Fraction, facts: Mapping[Scalar, str]) -> Cone
         case Param(name):
             raise ValueError(f"nothing says that {name} is non-negative")
     raise ValueError(f"the sign of {tree!r} does not show")
+
+
+def signs(facts: Mapping[Scalar, str]) -> Callable[[Scalar | int | Fraction], Cone]:
+    """`positive` with these facts, as a function of the scalar alone."""
+    return partial(positive, facts=facts)
 
 
 def times(*parts: Cone) -> Times:

@@ -8,7 +8,6 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 from theory.proving.witnesses import completed
 from theory.search.assembly import Uncertain, certificate, extended
@@ -25,7 +24,7 @@ from theory.search.sdp import Solver, SolverStatus, clarabel
 from theory.search.signs import Signs
 from theory.trusted import kernel
 from theory.trusted.certificates import (
-    ZERO,
+    NOTHING,
     Cone,
     Fact,
     Instance,
@@ -35,7 +34,7 @@ from theory.trusted.certificates import (
 )
 from theory.trusted.statements import Condition, Hypothesis, Lemma, Status, Theorem
 from theory.trusted.terms import (
-    Const,
+    ZERO,
     IllFormed,
     Param,
     Relation,
@@ -49,7 +48,6 @@ SAMPLES = 110
 STATED = ("theorem", "claim", "points", "vectors")
 #: Proposals that are combined with those of the other case.
 TRIED = 3
-NOTHING = Const(Fraction(0))
 
 
 def prove(
@@ -106,7 +104,7 @@ def prove(
         status, reason = stop.status, stop.reason
     except Unsupported as problem:
         reason = str(problem)
-    claimed = Lemma(name, claim, ZERO, "to be refuted")
+    claimed = Lemma(name, claim, NOTHING, "to be refuted")
     refutable = dataclasses.replace(theorem, proof=(claimed,), conclusion=(name,))
     model = refute(refutable, refute_seconds, seed)
     if model is not None:
@@ -152,19 +150,19 @@ def _splits(hypotheses: Sequence[Hypothesis]) -> Iterator[tuple[Condition, Param
     """The conditions `0 <= parameter`, and their parameters."""
     for hypothesis in hypotheses:
         match hypothesis:
-            case Condition(_, Relation(left, "<=", Param() as parameter)) if left == NOTHING:
+            case Condition(_, Relation(left, "<=", Param() as parameter)) if left == ZERO:
                 yield hypothesis, parameter
 
 
 def _found_by_cases(task: Task, condition: Condition, parameter: Param) -> Theorem | None:
     """A proof for the parameter of the condition positive, and one for it zero, as one step."""
-    strict = dataclasses.replace(condition, relation=Relation(NOTHING, "<", parameter))
+    strict = dataclasses.replace(condition, relation=Relation(ZERO, "<", parameter))
     hypotheses = tuple(strict if h is condition else h for h in task.theorem.hypotheses)
     positive = dataclasses.replace(
         task, theorem=dataclasses.replace(task.theorem, hypotheses=hypotheses)
     )
     zero = dataclasses.replace(
-        task, **{name: substitute(getattr(task, name), parameter, NOTHING) for name in STATED}
+        task, **{name: substitute(getattr(task, name), parameter, ZERO) for name in STATED}
     )
     try:
         beyond, at_zero = _first(positive), _first(zero)
@@ -236,7 +234,7 @@ def _scalar(claim: Relation, signs: Signs) -> tuple[Cone | None, str]:
     slack = signs.field.element(value(claim.slack))
     if claim.sign == "==":
         if not slack:
-            return ZERO, "Both sides are the same rational function."
+            return NOTHING, "Both sides are the same rational function."
         below = signs.sign(slack.denom, strict=True)
         above = combination(signs.field, slack.numer, [], signs.zeros, strict=False)
         if below is not None and above is not None:

@@ -170,7 +170,7 @@ def _smallest(
     """Rational points near floating-point minima of the claims' slacks over the range."""
     from scipy.optimize import minimize  # type: ignore[import-untyped]
 
-    from theory.evaluate import value
+    from theory.evaluation import value
 
     chance = np.random.default_rng(seed)
 

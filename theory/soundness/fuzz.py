@@ -256,7 +256,7 @@ def division(d: Draft) -> Theorem:
     h = d.rng.choice(d.hypotheses)
     claim = T.Const(d.epsilon) <= T.Const(d.epsilon) * h.relation.slack / h.relation.slack
     divisors: tuple[C.Cone, ...] = d.rng.choice(((), (C.Fact(h.name),)))
-    return d.theorem(claim, C.ZERO, divisors=divisors)
+    return d.theorem(claim, C.NOTHING, divisors=divisors)
 
 
 def inverse(d: Draft) -> Theorem:
@@ -291,7 +291,7 @@ def positive_case(d: Draft) -> Theorem:
     name = d.rng.choice(NAMES)
     parameter = T.Param(name)
     condition = Condition("split", T.Const(Fraction(0)) <= parameter)
-    zero = d.rng.choice((C.ZERO, C.Fact("split"), C.Number(d.epsilon)))
+    zero = d.rng.choice((C.NOTHING, C.Fact("split"), C.Number(d.epsilon)))
     at_zero = replace(d, point=d.point | {name: Fraction(0)}, hypotheses=(condition,))
     split = C.ZeroOrPositive("split", zero, C.Fact("split"))
     return at_zero.theorem(T.Const(Fraction(0)) < parameter, split)

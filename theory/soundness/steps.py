@@ -34,7 +34,7 @@ class Place:
         )
         try:
             conform(lemma, Lemma)
-            kernel._check_lemma(self.theorem, lemma, context)
+            kernel.check_step(self.theorem, lemma, context)
         except (Rejected, IllFormed, OverflowError, RecursionError) as problem:
             return str(problem) or type(problem).__name__
         return ""
@@ -46,7 +46,7 @@ def places_of(theorem: Theorem) -> list[Place]:
     Raises:
         Rejected, IllFormed: if the statement itself is refused.
     """
-    context = kernel._open(theorem, set())
+    context = kernel.enter(theorem, set())
     found = []
     for index, lemma in enumerate(theorem.proof):
         found.append(Place(theorem, index, replace(context, relations=dict(context.relations))))

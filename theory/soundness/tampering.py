@@ -112,7 +112,7 @@ def tamperings(
         case _:
             yield from changes(node)
     if isinstance(node, CONES) and not isinstance(node, C.Add):
-        yield "made nothing", C.ZERO
+        yield "made nothing", C.NOTHING
 
 
 def is_equivalent(place: Place, tampered: Tampered) -> bool:

@@ -29,7 +29,7 @@ def cited(source: Source) -> str:
     return f"{source.reference}{place} ({source.attribution.value})"
 
 
-def explanation(theorem: Theorem) -> str:
+def explain(theorem: Theorem) -> str:
     """What the kernel, asked now, says of a theorem: as `explained`."""
     return explained(examine(theorem))
 

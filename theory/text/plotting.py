@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from theory.evaluate import evaluate
+from theory.evaluation import evaluate
 from theory.trusted.notation import symbol
 from theory.trusted.statements import Theorem
 

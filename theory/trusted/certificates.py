@@ -155,4 +155,4 @@ class Induction:
 
 Certificate = Cone | ZeroOrPositive | Induction
 
-ZERO = Add(())
+NOTHING = Add(())  # of two sides that are identical

@@ -28,7 +28,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from fractions import Fraction
 
 from theory.trusted import certificates as C
 from theory.trusted import terms as T
@@ -54,6 +53,12 @@ class Rejected(Exception):
     """A certificate that does not prove its claim, with the reason in one line."""
 
 
+TAKEN = "the name {!r} is taken"
+NO_CONCLUSION = "it names no step of the proof, or one that is not there"
+MAY_VANISH = "a divisor is only known to be non-negative"
+NO_RECIPROCAL = "the reciprocal of a number that is not known to be positive"
+POWER_OF_ZERO = "a power of zero: write the number"
+NOT_ZERO = "only something equal to zero may be multiplied by any scalar"
 REFUSALS = (Rejected, IllFormed, OverflowError, RecursionError)
 
 
@@ -111,17 +116,17 @@ def one_line(problem: Exception) -> str:
 def _check_proof(theorem: Theorem, steps: list[StepReport], at: list[str]) -> Report:
     """Replay the steps; `steps` are those that were accepted, `at` the places that were reached."""
     used: set[str] = set()
-    context = _open(theorem, used)
+    context = enter(theorem, used)
     for lemma in theorem.proof:
         at.append(f"step {lemma.name!r}")
         if any(lemma.name in names for names in (context.relations, context.assumptions, RESERVED)):
-            raise Rejected(f"the name {lemma.name!r} is taken")
-        _check_lemma(theorem, lemma, context)
+            raise Rejected(TAKEN.format(lemma.name))
+        check_step(theorem, lemma, context)
         context.relations[lemma.name] = lemma.claim
         steps.append(StepReport(lemma.name, True))
     at.append("the conclusion")
     if not theorem.conclusion or not {s.name for s in steps}.issuperset(theorem.conclusion):
-        raise Rejected("it names no step of the proof, or one that is not there")
+        raise Rejected(NO_CONCLUSION)
     at.append("the witness")
     if missing := unmet(theorem):
         raise Rejected(f"no exact instance of the hypotheses: {missing}")
@@ -139,7 +144,7 @@ def _check_refutation(theorem: Theorem, refutation: Witness) -> Report:
     return Report(Status.REFUTED, reason, failure=failure)
 
 
-def _open(theorem: Theorem, used: set[str]) -> Context:
+def enter(theorem: Theorem, used: set[str]) -> Context:
     """The context before the first step: hypotheses read, divisors proved positive."""
     check_scopes(theorem)
     dynamics = theorem.dynamics
@@ -151,9 +156,9 @@ def _open(theorem: Theorem, used: set[str]) -> Context:
         used,
     )
     for divisor in theorem.divisors:
-        value, sign = _replay(divisor, context)
+        value, sign = replay(divisor, context)
         if sign is not Sign.POSITIVE:
-            raise Rejected("a divisor is only known to be non-negative")
+            raise Rejected(MAY_VANISH)
         context.divisors.append(value)
     for relation in context.relations.values():
         context.number(relation.slack)
@@ -168,36 +173,40 @@ def _named(theorem: Theorem) -> Iterator[str]:
         )
 
 
-def _check_lemma(theorem: Theorem, lemma: Lemma, context: Context) -> None:
+def check_step(theorem: Theorem, lemma: Lemma, context: Context) -> None:
+    """Accept or reject one step with what is in force before it."""
     certificate = lemma.certificate
     spend(len(context.relations))
     if isinstance(certificate, C.ZeroOrPositive):
-        name, zero = certificate.condition, T.Const(Fraction(0))
-        relation = context.relations.get(name)
-        if relation is None or relation != T.Relation(zero, "<=", relation.right):
-            raise Rejected("a case split needs a condition of the form 0 <= parameter")
-        if not isinstance(parameter := relation.right, T.Param):
-            raise Rejected("a case split is on a parameter")
-        context.used.add(name)
-        at_zero = _open(T.substitute(theorem, parameter, zero), context.used)
-        at_zero.step = T.substitute(context.step, parameter, zero)
-        at_zero.relations = {
-            fact: T.substitute(its, parameter, zero) for fact, its in context.relations.items()
-        }
-        claim, cone = T.substitute((lemma.claim, certificate.zero), parameter, zero)
+        parameter, at_zero, positive = cases(theorem, certificate.condition, context)
+        claim, cone = T.substitute((lemma.claim, certificate.zero), parameter, T.ZERO)
         _verify(claim, cone, at_zero)
-        strict = {name: T.Relation(zero, "<", parameter)}
-        positive = replace(context, relations=context.relations | strict)
         _verify(lemma.claim, certificate.positive, positive)
     elif isinstance(certificate, C.Induction):
-        _verify(_at_time(lemma.claim, T.Time(False, 0)), certificate.base, context)
+        _verify(at_time(lemma.claim, T.Time(False, 0)), certificate.base, context)
         now = replace(context, relations=context.relations | {"induction": lemma.claim})
-        _verify(_at_time(lemma.claim, T.Time(True, 1)), certificate.step, now)
+        _verify(at_time(lemma.claim, T.Time(True, 1)), certificate.step, now)
     else:
         _verify(lemma.claim, certificate, context)
 
 
-def _at_time(claim: T.Relation, time: T.Time) -> T.Relation:
+def cases(theorem: Theorem, name: str, context: Context) -> tuple[T.Param, Context, Context]:
+    """The parameter of a condition, and what is in force where it is zero, and positive."""
+    facts = context.relations
+    relation = facts.get(name)
+    if relation is None or relation != T.Relation(T.ZERO, "<=", relation.right):
+        raise Rejected("a case split needs a condition of the form 0 <= parameter")
+    if not isinstance(parameter := relation.right, T.Param):
+        raise Rejected("a case split is on a parameter")
+    context.used.add(name)
+    at_zero = enter(T.substitute(theorem, parameter, T.ZERO), context.used)
+    at_zero.step = T.substitute(context.step, parameter, T.ZERO)
+    at_zero.relations = {n: T.substitute(its, parameter, T.ZERO) for n, its in facts.items()}
+    strict = {name: T.Relation(T.ZERO, "<", parameter)}
+    return parameter, at_zero, replace(context, relations=facts | strict)
+
+
+def at_time(claim: T.Relation, time: T.Time) -> T.Relation:
     """The claim with the given time in place of t."""
 
     def rule(node: object) -> T.Time | None:
@@ -210,24 +219,21 @@ def _at_time(claim: T.Relation, time: T.Time) -> T.Relation:
 
 def _verify(claim: T.Relation, cone: C.Cone, context: Context) -> None:
     """Accept or reject: the cone has the right sign and is identically the claim's slack."""
-    slack = context.number(claim.slack)
-    value, sign = _replay(cone, context)
+    wanted = context.number(claim.slack)
+    value, sign = replay(cone, context)
     if claim.sign == "==" and sign is not Sign.ZERO:
         raise Rejected("an equality needs a certificate made of equalities")
     if claim.sign == "<" and sign is not Sign.POSITIVE:
         raise Rejected("the claim is strict and the certificate is not")
-    if not slack.same(value):
-        off = slack.top * value.bottom - value.top * slack.bottom
+    if not wanted.same(value):
+        off = wanted.top * value.bottom - value.top * wanted.bottom
         raise Rejected(f"the certificate is not the claim: they differ in {len(off.terms)} terms")
 
 
-def _slack(relation: T.Relation, context: Context) -> tuple[Frac, Sign]:
+def slack(relation: T.Relation, context: Context) -> tuple[Frac, Sign]:
+    """What a relation says has a sign, and the sign."""
     signs = {"==": Sign.ZERO, "<=": Sign.NONNEGATIVE, "<": Sign.POSITIVE}
     return context.number(relation.slack), signs[relation.sign]
-
-
-def _zero(left: T.Scalar, right: T.Scalar, context: Context) -> tuple[Frac, Sign]:
-    return _slack(T.Relation(right, "==", left), context)
 
 
 def _instance(name: str, rule_name: str, at: tuple[T.Vector, ...], context: Context) -> T.Relation:
@@ -246,7 +252,7 @@ def _instance(name: str, rule_name: str, at: tuple[T.Vector, ...], context: Cont
     return T.rebuild(rule.relation, lambda n: put.get(n) if isinstance(n, T.Named) else None)
 
 
-def _replay(cone: C.Cone, context: Context) -> tuple[Frac, Sign]:
+def replay(cone: C.Cone, context: Context) -> tuple[Frac, Sign]:
     """The exact value of a cone, and its sign."""
     spend(1)
     match cone:
@@ -254,9 +260,9 @@ def _replay(cone: C.Cone, context: Context) -> tuple[Frac, Sign]:
             if name not in context.relations:
                 raise Rejected(f"there is no fact named {name!r} at this point")
             context.used.add(name)
-            return _slack(context.relations[name], context)
+            return slack(context.relations[name], context)
         case C.Instance(name, rule, at):
-            return _slack(_instance(name, rule, at, context), context)
+            return slack(_instance(name, rule, at, context), context)
         case C.Number(rational):
             if rational < 0:
                 raise Rejected(f"the multiplier {rational} is negative")
@@ -270,43 +276,43 @@ def _replay(cone: C.Cone, context: Context) -> tuple[Frac, Sign]:
         case C.Add(parts):
             total, sign = Frac.of(Poly()), Sign.ZERO
             for part in parts:
-                value, its = _replay(part, context)
+                value, its = replay(part, context)
                 total, sign = total + value, max(sign, its)
             return total, sign
         case C.Times(parts):
             total, sign = Frac.of(Poly.constant(1)), Sign.POSITIVE
             for part in parts:
-                value, its = _replay(part, context)
+                value, its = replay(part, context)
                 total, sign = total * value, min(sign, its)
             return total, sign
         case C.Invert(part):
-            value, sign = _replay(part, context)
+            value, sign = replay(part, context)
             if sign is not Sign.POSITIVE or not value.top.terms:
-                raise Rejected("the reciprocal of a number that is not known to be positive")
+                raise Rejected(NO_RECIPROCAL)
             return value.inverse(), sign
         case C.MeanOf(part):
-            value, sign = _replay(part, context)
+            value, sign = replay(part, context)
             return mean(value), sign
         case C.AlongOf(part, time):
-            value, sign = _replay(part, context)
+            value, sign = replay(part, context)
             return along(value, time), sign
         case C.PowerOf(part, time):
-            value, sign = _replay(part, context)
+            value, sign = replay(part, context)
             if sign is Sign.ZERO:
-                raise Rejected("a power of zero: write the number")
+                raise Rejected(POWER_OF_ZERO)
             return power(value, time), sign
         case C.Multiple(coefficient, part):
-            value, sign = _replay(part, context)
+            value, sign = replay(part, context)
             if sign is not Sign.ZERO:
-                raise Rejected("only something equal to zero may be multiplied by any scalar")
+                raise Rejected(NOT_ZERO)
             return context.number(coefficient) * value, sign
         case C.Tower(quantity, time):
             later = _moved(quantity, context.step)
-            then = T.Time(time.symbolic, time.shift + 1)
-            return _zero(T.Along(quantity, then), T.Along(T.Mean(later), time), context)
+            then = T.Along(quantity, T.Time(time.symbolic, time.shift + 1))
+            return slack(T.Relation(T.Along(T.Mean(later), time), "==", then), context)
         case C.Start(quantity):
             first = _moved(quantity, context.start)
-            return _zero(T.Along(quantity, T.Time(False, 0)), first, context)
+            return slack(T.Relation(first, "==", T.Along(quantity, T.Time(False, 0))), context)
     raise Rejected(f"not a certificate: {cone!r}")
 
 

@@ -336,6 +336,9 @@ class Relation:
         return self.right - self.left
 
 
+ZERO = Const(Fraction(0))
+
+
 def scalar(value: Scalar | Number) -> Scalar:
     """An exact scalar.
 

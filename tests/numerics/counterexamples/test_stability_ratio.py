@@ -10,7 +10,7 @@ import theory
 from numerics.counterexamples import certify, largest_ratio
 from numerics.counterexamples.certify import REFUTED, lyapunov, rounded
 from numerics.counterexamples.stability_ratio import log_ratio, threshold
-from theory import evaluate as ev
+from theory import evaluation as ev
 from theory.proving.models import of_witness, refutes
 from theory.trusted.statements import Status
 

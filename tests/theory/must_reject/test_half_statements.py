@@ -10,7 +10,7 @@ from small import make, p, q, u, x
 
 from theory import check, registry
 from theory.__main__ import main
-from theory.trusted.certificates import ZERO as NOTHING
+from theory.trusted.certificates import NOTHING
 from theory.trusted.statements import Condition, Rule
 from theory.trusted.terms import Const, IllFormed, Param, VectorSum, norm2, scalar
 

@@ -15,8 +15,17 @@ from theory.proving.assumptions import ZERO
 from theory.proving.witnesses import witness
 from theory.trusted import budget
 from theory.trusted.algorithms import GD
-from theory.trusted.certificates import ZERO as NOTHING
-from theory.trusted.certificates import Add, Fact, Instance, Number, PowerOf, Square, Start, Times
+from theory.trusted.certificates import (
+    NOTHING,
+    Add,
+    Fact,
+    Instance,
+    Number,
+    PowerOf,
+    Square,
+    Start,
+    Times,
+)
 from theory.trusted.statements import Assumption, Dynamics, Rule
 from theory.trusted.terms import (
     Const,

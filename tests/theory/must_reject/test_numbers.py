@@ -14,8 +14,7 @@ from theory.opinions.ground import NoRefutation, statements
 from theory.opinions.obligations import Unstated, problem
 from theory.proving.assumptions import ZERO
 from theory.proving.witnesses import witness
-from theory.trusted.certificates import ZERO as NOTHING
-from theory.trusted.certificates import Norm, Number, Square
+from theory.trusted.certificates import NOTHING, Norm, Number, Square
 from theory.trusted.statements import Condition, Status, Theorem
 from theory.trusted.terms import Const, Named, Operator, Power, Relation, Time, norm2
 

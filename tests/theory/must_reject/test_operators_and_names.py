@@ -11,8 +11,7 @@ from theory.proving.building import add
 from theory.soundness import mutants, tampering
 from theory.text.printing import to_latex, to_text
 from theory.trusted.algorithms import GD, SamSpec
-from theory.trusted.certificates import ZERO as NOTHING
-from theory.trusted.certificates import Fact, Instance, Multiple, Square
+from theory.trusted.certificates import NOTHING, Fact, Instance, Multiple, Square
 from theory.trusted.notation import SYMBOLS, step_size
 from theory.trusted.statements import Assumption, Condition, Dynamics, Rule
 from theory.trusted.terms import (

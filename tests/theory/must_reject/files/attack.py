@@ -1,7 +1,7 @@
 # What the attacks share: a claim with a certificate that does not prove it.
 from fractions import Fraction
 
-from theory.trusted.certificates import ZERO
+from theory.trusted.certificates import NOTHING
 from theory.trusted.statements import Attribution, Kind, Lemma, Source, Theorem
 from theory.trusted.terms import Const, Param
 
@@ -9,7 +9,7 @@ p, q = Param("p"), Param("q")
 zero = Const(Fraction(0))
 
 
-def false_claim(claim, certificate=ZERO, hypotheses=(), **more):
+def false_claim(claim, certificate=NOTHING, hypotheses=(), **more):
     return Theorem(
         id="attack",
         title="attack",
