@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from paper_figures.syntax import Uses, bare, bound, digest, executed, runs_on_import, uses
+from paper_figures.syntax import Uses, bare, bound, digest, executed, promised, runs_on_import, uses
 
 __all__ = ["PACKAGES", "Code", "Part", "reached"]
 
@@ -54,6 +54,7 @@ class Module:
         statements: name -> the statements that bind it.
         effects: the statements that do something when the module is imported.
         imported: the import statements at its top level.
+        lazy: name -> the import that brings it when it is first asked for, by `__getattr__`.
     """
 
     def __init__(self, name: str, source: str, is_package: bool) -> None:
@@ -62,7 +63,8 @@ class Module:
         self.statements: dict[str, list[ast.stmt]] = {}
         self.effects: list[ast.stmt] = []
         self.imported: list[ast.Import | ast.ImportFrom] = []
-        for node in executed(ast.parse(source).body):
+        body = ast.parse(source).body
+        for node in executed(body):
             for inner in bound(node):
                 self.statements.setdefault(inner, []).append(node)
             for part in ast.walk(node) if isinstance(node, ast.If | ast.Try) else [node]:
@@ -75,6 +77,9 @@ class Module:
             for node in self.imported
             if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
         ]
+        loads = "__getattr__" in self.statements
+        told = list(promised(body)) if loads else []
+        self.lazy = {name: statement for statement in told for name in bound(statement)}
         self._about: dict[int, tuple[Uses, str]] = {}
 
     def about(self, node: ast.stmt) -> tuple[Uses, str]:
@@ -296,6 +301,9 @@ class _Walk:
             self.whole(module)
         elif chain[0] in target.statements:
             self.name(module, chain[0], chain[1:])
+        elif chain[0] in target.lazy:
+            self.executes(target, target.lazy[chain[0]])
+            self.binding(target, target.lazy[chain[0]], chain[0], chain[1:])
         elif self.code.module(f"{module}.{chain[0]}"):
             self.attribute(where, name, f"{module}.{chain[0]}", chain[1:])
         elif starred := [base for base in self.starred(target) if chain[0] in base.statements]:

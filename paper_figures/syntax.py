@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from paper_figures.canonical import sha256
 
-__all__ = ["Uses", "bare", "bound", "digest", "executed", "runs_on_import", "uses"]
+__all__ = ["Uses", "bare", "bound", "digest", "executed", "promised", "runs_on_import", "uses"]
 
 #: The first part of the names of decorators that register nothing.
 PURE = {"abstractmethod", "cache", "cached_property", "classmethod", "contextlib"}
@@ -48,6 +48,13 @@ def executed(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
             yield from executed(getattr(node, "orelse", ()))
         else:
             yield node
+
+
+def promised(body: Sequence[ast.stmt]) -> Iterator[ast.ImportFrom]:
+    """The imports that type checkers are told of at the top level: `from a.module import names`."""
+    for node in body:
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            yield from (part for part in node.body if isinstance(part, ast.ImportFrom))
 
 
 def bound(node: ast.AST) -> set[str]:

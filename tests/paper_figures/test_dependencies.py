@@ -3,6 +3,7 @@
 import ast
 import importlib
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -255,3 +256,20 @@ def test_the_digest_does_not_depend_on_layout():
     again = ast.parse(ast.unparse(tree))
     assert digest(bare(tree.body[0])) == digest(bare(again.body[0]))
     assert Code().module("numpy") is None and Code().module("json") is None
+
+
+def test_names_of_the_face_are_followed_to_their_rooms(tmp_path, monkeypatch):
+    figure = """
+    from {home} import moments
+    def compute(run): return moments(run)
+    """
+    for name, home in {"by_face": "numerics", "by_room": "numerics.hessians"}.items():
+        text = textwrap.dedent(figure.format(home=home))
+        (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    own = [reached(importlib.import_module(name).compute) for name in ("by_face", "by_room")]
+    found, expected = (
+        {part for part in parts if part[0].startswith(("numerics.", "theory"))} for parts in own
+    )
+    assert ("numerics.hessians.moments", "moments") in found
+    assert found == expected
