@@ -43,6 +43,8 @@ READERS = {
     ("theory.registry", "load"),
     ("theory.registry", "load_file"),
 }
+#: How objects show themselves in a shell and a notebook: nothing is computed with it.
+SHOWN = {("theory.text.shown", "attach")}
 #: Attributes that every module has.
 _OF_MODULES = ("__doc__", "__file__", "__name__", "__path__", "__spec__")
 
@@ -248,7 +250,7 @@ class _Walk:
 
     def name(self, module: str, name: str, chain: tuple[str, ...]) -> None:
         """A name in a module, and what is read from it."""
-        if (module, name, chain) in self.done:
+        if (module, name, chain) in self.done or (module, name) in SHOWN:
             return
         self.done.add((module, name, chain))
         where = self.code.module(module)

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -25,6 +24,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from numerics.progress import console
 from paper_figures.canonical import canonical_json, sha256
 from paper_figures.provenance import environment
 
@@ -322,7 +322,7 @@ class _NoBars(io.TextIOBase):
 
 @contextlib.contextmanager
 def _progress(title: str, total: int) -> Iterator[Callable[[], None]]:
-    """A bar on stderr, only where stderr is a terminal; yields the function that advances it."""
+    """A bar on stderr, where somebody looks at it; yields the function that advances it."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -331,7 +331,8 @@ def _progress(title: str, total: int) -> Iterator[Callable[[], None]]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    hidden = total == 0 or not sys.stderr.isatty()
-    with Progress(*columns, console=Console(stderr=True), disable=hidden) as bar:
+    shown = console()
+    hidden = total == 0 or not shown.is_terminal
+    with Progress(*columns, console=shown, disable=hidden) as bar:
         task = bar.add_task(title, total=total)
         yield lambda: bar.advance(task)

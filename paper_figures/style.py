@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
@@ -17,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from theory import GD, NORMALIZED_SAM, SAM, SGD
+from numerics.shown import BOUND, LOOKS, Look
 
 __all__ = [
     "BOUND",
@@ -36,35 +35,6 @@ __all__ = [
 #: Widths in inches of one column and of the page in the usual two-column paper.
 COLUMN, PAGE = 3.3, 6.9
 
-
-@dataclass(frozen=True)
-class Look:
-    """Colour, marker and line style of one kind of curve."""
-
-    color: str
-    marker: str
-    linestyle: Any
-
-    @property
-    def line(self) -> dict[str, Any]:
-        """Keyword arguments for a curve."""
-        return {"color": self.color, "linestyle": self.linestyle}
-
-    @property
-    def points(self) -> dict[str, Any]:
-        """Keyword arguments for points without a line."""
-        return {"color": self.color, "marker": self.marker, "linestyle": "none"}
-
-
-_ALGORITHMS = {
-    GD.name: Look("#56B4E9", "D", "-"),
-    SGD.name: Look("#0072B2", "o", "-"),
-    SAM.name: Look("#D55E00", "s", "-"),
-    NORMALIZED_SAM.name: Look("#009E73", "^", "-"),
-}
-
-#: What a theorem says, in every figure.
-BOUND = Look("#4D4D4D", "none", (0, (4, 2)))
 
 _RC: dict[Any, Any] = {
     "font.family": "STIXGeneral",
@@ -108,9 +78,9 @@ def algorithm(name: str) -> Look:
     Raises:
         ValueError: if the algorithm has none.
     """
-    if name not in _ALGORITHMS:
-        raise ValueError(f"algorithm {name!r} has no colour: add one to paper_figures/style.py")
-    return _ALGORITHMS[name]
+    if name not in LOOKS:
+        raise ValueError(f"algorithm {name!r} has no colour: add one to numerics/shown.py")
+    return LOOKS[name]
 
 
 def line(color: str, **more: Any) -> dict[str, Any]:

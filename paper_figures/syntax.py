@@ -88,7 +88,7 @@ def runs_on_import(node: ast.AST) -> bool:
 
 
 def bare(node: ast.stmt) -> ast.stmt:
-    """A statement without docstrings and annotations that nobody evaluates; changed in place."""
+    """A statement as it computes: without docstrings and the like; changed in place."""
     stripped = _Bare().visit(node)
     assert isinstance(stripped, ast.stmt)
     return ast.fix_missing_locations(stripped)
@@ -180,8 +180,13 @@ def _plain(node: Any) -> Any:
     return node if node is None or isinstance(node, int | str) else repr(node)
 
 
+def _shows(node: ast.stmt) -> bool:
+    """Whether this is a method by which a notebook shows an object."""
+    return isinstance(node, ast.FunctionDef) and node.name in ("_repr_html_", "_repr_latex_")
+
+
 class _Bare(ast.NodeTransformer):
-    """Without docstrings, and without annotations that nobody evaluates.
+    """Without docstrings, what only a notebook shows, and annotations that nobody evaluates.
 
     Those of fields stay, since dataclasses read them, and those of functions that a decorator may
     dispatch on.
@@ -198,6 +203,7 @@ class _Bare(ast.NodeTransformer):
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         """A class: its fields keep their annotations."""
         self._body(node)
+        node.body = [part for part in node.body if not _shows(part)] or [ast.Pass()]
         for part in node.body:
             if not isinstance(part, ast.AnnAssign):
                 self.visit(part)

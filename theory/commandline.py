@@ -13,7 +13,6 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NoReturn
 
-from theory import __version__
 from theory.messages import missing, optional
 
 __all__ = [
@@ -74,6 +73,8 @@ class Parser(argparse.ArgumentParser):
 
     def add_version_and_completion(self, complete: Callable[[], Parser]) -> None:
         """Add `--version`, and `--print-completion` for the grammar that `complete` builds."""
+        from theory import __version__  # which imports this module
+
         self.add_argument("--version", action="version", version=f"sam-theory {__version__}")
         self.add_argument(
             "--print-completion",

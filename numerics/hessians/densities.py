@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.linalg
@@ -13,6 +14,10 @@ from torch import Tensor
 from numerics.checks import check_count, check_positive
 from numerics.hessians.operators import HessianOperator
 from numerics.norms import power_of_two, scaled_norm
+from numerics.shown import axes, measured
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["SampledValue", "SpectralDensity", "spectral_density", "trace"]
 
@@ -35,6 +40,12 @@ class SampledValue:
     seed: int
     exact: bool
 
+    def __repr__(self) -> str:
+        if self.exact:
+            return f"SampledValue({self.value:.6g}, exact)"
+        number = measured(self.value, self.standard_error)
+        return f"SampledValue({number} (standard error), {self.probes} probes)"
+
 
 @dataclass(frozen=True)
 class SpectralDensity:
@@ -54,6 +65,45 @@ class SpectralDensity:
     weights: tuple[np.ndarray, ...]
     size: int
     seed: int
+
+    def __repr__(self) -> str:
+        low, high = self._ends()
+        return (
+            f"SpectralDensity(d={self.size}, {len(self.nodes)} probes, nodes from {low:.6g} to "
+            f"{high:.6g}, mean {self._mean()})"
+        )
+
+    def plot(
+        self, ax: Axes | None = None, *, width: float | None = None, points: int = 400
+    ) -> Axes:
+        """Draw the smoothed density, with a band of one standard error.
+
+        Args:
+            ax: where to draw; matplotlib's current axes by default.
+            width: of the Gaussian, as in `density`; by default a hundredth of the spectrum.
+            points: of the grid.
+
+        Raises:
+            ValueError: if the width is not positive.
+        """
+        low, high = self._ends()
+        if width is None:
+            width = 0.01 * (high - low) or 0.01 * abs(high) or 1.0
+        grid = np.linspace(low - 4 * width, high + 4 * width, check_count("points", points))
+        middle, error = self.density(grid, width)
+        ax = axes(ax)
+        (line,) = ax.plot(grid, middle)
+        ax.fill_between(grid, middle - error, middle + error, alpha=0.3, color=line.get_color())
+        ax.set_xlabel("eigenvalue")
+        ax.set_ylabel("density")
+        return ax
+
+    def _ends(self) -> tuple[float, float]:
+        return float(min(map(np.min, self.nodes))), float(max(map(np.max, self.nodes)))
+
+    def _mean(self) -> str:
+        found = self.mean(np.positive)
+        return measured(found.value, found.standard_error)
 
     def mean(self, function: np.ufunc) -> SampledValue:
         r"""$\frac1d\operatorname{tr} f(H)$ for an elementwise f, with its standard error."""

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from numerics.hessians.batches import HIGHEST, batch_weights
 from numerics.hessians.samples import SampleHessians
+from numerics.shown import table
 
 if TYPE_CHECKING:
     from flint import fmpz_mat
@@ -77,6 +78,21 @@ class EnclosedMoments:
     batch_size: int
     replacement: bool
     size: int
+
+    def __repr__(self) -> str:
+        numbers = ", ".join(f"{name} in {interval}" for name, interval in self._rows())
+        return f"EnclosedMoments({numbers}; {self._setting()})"
+
+    def _repr_html_(self) -> str:
+        return table(f"Enclosed moments: {self._setting()}", self._rows())
+
+    def _rows(self) -> list[tuple[str, str]]:
+        ends = {"a": self.sharpness, "s2": self.s2, "s3": self.s3, "s4": self.s4}
+        return [(name, f"[{end.low!r}, {end.high!r}]") for name, end in ends.items()]
+
+    def _setting(self) -> str:
+        batch = f"batches of {self.batch_size}" + " with replacement" * self.replacement
+        return f"n={self.samples}, d={self.size}, {batch}"
 
 
 def enclosed_moments(

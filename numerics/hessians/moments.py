@@ -6,7 +6,7 @@ import functools
 import math
 import sys
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -19,6 +19,10 @@ from numerics.hessians.sharding import ShardedHessians
 from numerics.hessians.spectra import SAFE, Estimate, extreme_eigenvalue, lanczos_eigenvalue
 from numerics.hessians.words import BatchHessians
 from numerics.norms import scaled_norm
+from numerics.shown import axes, measured, table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["DENSE_LIMIT", "Averages", "Moments", "moments"]
 
@@ -76,6 +80,38 @@ class Moments:
     method: str
     dtype: str
     device: str
+
+    def __repr__(self) -> str:
+        numbers = ", ".join(f"{name}={number}" for name, number in self._rows())
+        return f"Moments({numbers}; {self._setting()})"
+
+    def _repr_html_(self) -> str:
+        return table(f"Moments: {self._setting()}", self._rows())
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the four numbers with the bounds on their errors.
+
+        Args:
+            ax: where to draw; matplotlib's current axes by default.
+        """
+        ax = axes(ax)
+        values = [self.sharpness, self.s2, self.s3, self.s4]
+        errors = [self.sharpness_error, self.s2_error, self.s3_error, self.s4_error]
+        ax.errorbar(range(4), values, errors, fmt="o")
+        ax.set_xticks(range(4), ["$a$", "$s_2$", "$s_3$", "$s_4$"])
+        return ax
+
+    def _rows(self) -> list[tuple[str, str]]:
+        return [
+            ("a", measured(self.sharpness, self.sharpness_error)),
+            ("s2", measured(self.s2, self.s2_error)),
+            ("s3", measured(self.s3, self.s3_error)),
+            ("s4", measured(self.s4, self.s4_error)),
+        ]
+
+    def _setting(self) -> str:
+        batch = f"batches of {self.batch_size}" + " with replacement" * self.replacement
+        return f"n={self.samples}, d={self.size}, {batch}, {self.method}, {self.dtype}"
 
 
 class Averages(Protocol):

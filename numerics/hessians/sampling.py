@@ -34,6 +34,7 @@ from numerics.hessians.samples import SampleHessians
 from numerics.hessians.spectra import lanczos_eigenpair
 from numerics.hessians.words import apply_words
 from numerics.progress import progress
+from numerics.shown import between, table
 
 __all__ = ["SampledMaximum", "SampledMoments", "gap_weights", "sampled_moments"]
 
@@ -92,6 +93,21 @@ class SampledMoments:
     seed: int
     dtype: str
     device: str
+
+    def __repr__(self) -> str:
+        numbers = ", ".join(f"{name} in {interval}" for name, interval in self._rows())
+        return f"SampledMoments({numbers}; {self._setting()})"
+
+    def _repr_html_(self) -> str:
+        return table(f"Sampled moments: {self._setting()}", self._rows())
+
+    def _rows(self) -> list[tuple[str, str]]:
+        ends = [(self.sharpness.low, self.sharpness.high), *self.roots]
+        return [(name, between(*e)) for name, e in zip(("a", "s2", "s3", "s4"), ends, strict=True)]
+
+    def _setting(self) -> str:
+        groups = f"{self.groups} groups of {self.group_size} of {self.samples} samples"
+        return f"each with probability {self.confidence:g}, {groups}, batches of {self.batch_size}"
 
     def root(self, order: int) -> tuple[float, float]:
         r"""The interval for $s_k = \lambda_{\max}(E H_B^k - H^k)_+^{1/k}$, $k$ = `order`.

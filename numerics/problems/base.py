@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from numerics.problems.constants import Constants
+from numerics.shown import LOOKS, axes, measured
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["FiniteSum", "LossCurve"]
 
@@ -73,6 +77,32 @@ class LossCurve:
     batch_size: int
     seed: int | None
     how: str
+
+    def __repr__(self) -> str:
+        last = float(self.mean[-1]), float(self.standard_error[-1])
+        end = f"{last[0]:.6g}" if self.exact else measured(*last)
+        return (
+            f"LossCurve({self.algorithm} on {self.problem}, {self.steps} steps, "
+            f"{float(self.mean[0]):.6g} to {end}, {'exact' if self.exact else 'sampled'})"
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the expected loss against the step, with a band of one standard error.
+
+        Args:
+            ax: where to draw; matplotlib's current axes by default.
+        """
+        ax = axes(ax)
+        mean, error = self.mean.cpu().numpy(), self.standard_error.cpu().numpy()
+        look = LOOKS[self.algorithm].line if self.algorithm in LOOKS else {}
+        (line,) = ax.plot(mean, label=self.algorithm, **look)
+        if not self.exact:
+            steps = range(len(mean))
+            ax.fill_between(steps, mean - error, mean + error, alpha=0.3, color=line.get_color())
+        ax.set_yscale("log")
+        ax.set_xlabel("step")
+        ax.set_ylabel("loss")
+        return ax
 
     @property
     def exact(self) -> bool:

@@ -11,7 +11,7 @@ costs two matrix products per step.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -23,14 +23,37 @@ from numerics.problems.constants import compact_svd
 from numerics.progress import progress
 from theory.trusted.algorithms import SamSpec
 
-if TYPE_CHECKING:
-    from numerics.problems.least_squares import LeastSquares
+__all__ = ["LinearSystem", "expected_distances", "expected_losses", "sampled_losses"]
 
-__all__ = ["expected_distances", "expected_losses", "sampled_losses"]
+
+class LinearSystem(Protocol):
+    r"""What is read of a least-squares problem $A x = b$.
+
+    Attributes:
+        name: for tables.
+        n: number of rows.
+        features: A, shape (n, d).
+        targets: b, shape (n,).
+    """
+
+    name: str
+    n: int
+    features: Tensor
+    targets: Tensor
+
+    @property
+    def factors(self) -> tuple[Tensor, Tensor, Tensor]:
+        r"""$A = U \operatorname{diag}(\sigma) V^\top$: $U$, $\sigma$, $V$."""
+
+    def residuals(self, x: Tensor) -> Tensor:
+        """$A x - b$."""
+
+    def start(self, x0: Tensor | None = None) -> Tensor:
+        """`x0` checked, or the origin."""
 
 
 def expected_losses(
-    problem: LeastSquares,
+    problem: LinearSystem,
     spec: SamSpec,
     step_size: float,
     radius: float,
@@ -74,7 +97,7 @@ def expected_losses(
 
 
 def expected_distances(
-    problem: LeastSquares,
+    problem: LinearSystem,
     spec: SamSpec,
     step_size: float,
     radius: float,
@@ -93,7 +116,7 @@ def expected_distances(
 
 
 def _exact(
-    problem: LeastSquares,
+    problem: LinearSystem,
     spec: SamSpec,
     step_size: float,
     radius: float,
@@ -123,7 +146,7 @@ def _exact(
 
 
 def sampled_losses(
-    problem: LeastSquares,
+    problem: LinearSystem,
     spec: SamSpec,
     step_size: float,
     radius: float,
@@ -201,7 +224,7 @@ def sampled_losses(
 
 
 def _check(
-    problem: LeastSquares,
+    problem: LinearSystem,
     spec: SamSpec,
     step_size: float,
     radius: float,
@@ -224,7 +247,7 @@ def _check(
 
 
 def _full_batch(
-    problem: LeastSquares,
+    problem: LinearSystem,
     residuals: Tensor,
     eta: float,
     rho: float,
@@ -243,7 +266,7 @@ def _full_batch(
 
 
 def _second_moment(
-    problem: LeastSquares,
+    problem: LinearSystem,
     residuals: Tensor,
     spec: SamSpec,
     eta: float,

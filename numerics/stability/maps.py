@@ -2,12 +2,15 @@ r"""The stability map of a minimum: every bound and the exact boundary over a gr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from numerics.checks import check_positive
 from numerics.hessians import Moments, SampleHessians, moments
 from numerics.progress import progress
+from numerics.shown import BOUND, LOOKS, axes, between, table
 from numerics.stability.bounds import (
     Directional,
     directional_threshold,
@@ -17,6 +20,9 @@ from numerics.stability.bounds import (
 from numerics.stability.laws import joint_range, step_law
 from numerics.stability.threshold import StabilityThreshold, threshold_of
 from theory.trusted.algorithms import SAM
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["THEOREMS", "Boundaries", "MapPoint", "StabilityMap", "boundaries", "stability_map"]
 
@@ -96,6 +102,41 @@ class StabilityMap:
     moments: Moments
     dimension: int
     batch_size: int
+
+    def __repr__(self) -> str:
+        return f"StabilityMap({self._setting()})"
+
+    def _repr_html_(self) -> str:
+        rows = [("radius", "one step", "exact", "certified", "directional")]
+        for at in self.boundaries:
+            exact = f"{at.exact.value:.6g}", between(at.exact.lower, at.exact.upper)
+            ends = f"{at.one_step:.6g}", *exact, f"{at.directional.value:.6g}"
+            rows.append((f"{at.radius:g}", *ends))
+        return table(f"Stability map, step sizes: {self._setting()}", rows)
+
+    def _setting(self) -> str:
+        grid = f"{len(self.boundaries)} radii x {len(self.step_sizes)} step sizes"
+        return f"{grid}, R={self.dimension}, batches of {self.batch_size}"
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw every boundary, as a step size, against the radius.
+
+        Args:
+            ax: where to draw; matplotlib's current axes by default.
+        """
+        ax = axes(ax)
+        radii = [at.radius for at in self.boundaries]
+        exact = [at.exact.value for at in self.boundaries]
+        ax.plot(radii, exact, label="exact", **LOOKS[SAM.name].line)
+        ax.plot(radii, [at.one_step for at in self.boundaries], label="sufficient", color="#56B4E9")
+        necessary = [at.directional.value for at in self.boundaries]
+        ax.plot(radii, necessary, label="necessary", color="#E69F00")
+        for name in THEOREMS:
+            ends = [at.theorems.get(name, math.nan) for at in self.boundaries]
+            ax.plot(radii, ends, label=name, linewidth=0.8, **BOUND.line)
+        ax.set_xlabel(r"radius $\rho$")
+        ax.set_ylabel(r"step size $\eta$")
+        return ax
 
     def points(self) -> Iterator[MapPoint]:
         """Radius by radius, every step size."""

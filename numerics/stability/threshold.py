@@ -18,6 +18,7 @@ from torch import Tensor
 
 from numerics.checks import check_nonnegative, check_positive
 from numerics.hessians import SampleHessians
+from numerics.shown import between, table
 from numerics.stability.laws import StepLaw, step_law
 from numerics.stability.perron import spectral_radius
 from theory.trusted.algorithms import SAM, SamSpec
@@ -55,6 +56,20 @@ class StabilityThreshold:
     eigenmatrix: Tensor = field(repr=False)
     directions: Tensor = field(repr=False)
     products: int
+
+    def __repr__(self) -> str:
+        bracket = between(self.lower, self.upper)
+        return f"StabilityThreshold({self.value:.6g} in {bracket}; {self._setting()})"
+
+    def _repr_html_(self) -> str:
+        rows = [("η*", f"{self.value:.6g}"), ("certified", between(self.lower, self.upper))]
+        return table(f"Stability threshold: {self._setting()}", rows)
+
+    def _setting(self) -> str:
+        return (
+            f"{self.algorithm}, radius {self.radius:g}, batches of {self.batch_size}, "
+            f"R={self.dimension}"
+        )
 
     def classify(self, step_size: float) -> str:
         """`stable`, `unstable`, or `inconclusive` between the certified bounds.

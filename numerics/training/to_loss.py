@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +17,12 @@ from numerics.hessians.guards import check_data
 from numerics.hessians.losses import Loss
 from numerics.hessians.probes import check_dependence
 from numerics.progress import progress
+from numerics.shown import LOOKS, axes
 from numerics.training.ensembles import Member, Stack, generator, threads_for
 from theory.trusted.algorithms import SamSpec
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["Member", "TrainingRun", "group_members", "prepare", "train_ensemble"]
 
@@ -45,6 +50,25 @@ class TrainingRun:
     target_loss: float
     dtype: str
     device: str
+
+    def __repr__(self) -> str:
+        end = "converged" if self.converged else "not converged"
+        name, seed = self.member.spec.name, self.member.seed
+        return f"TrainingRun({name}, seed {seed}, {self.steps} steps, loss {self.loss:.6g}, {end})"
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the full training loss against the step.
+
+        Args:
+            ax: where to draw; matplotlib's current axes by default.
+        """
+        ax, name = axes(ax), self.member.spec.name
+        look = LOOKS[name].line if name in LOOKS else {}
+        ax.plot(self.loss_steps.cpu().numpy(), self.losses.cpu().numpy(), label=name, **look)
+        ax.set_yscale("log")
+        ax.set_xlabel("step")
+        ax.set_ylabel("loss")
+        return ax
 
     @property
     def steps(self) -> int:

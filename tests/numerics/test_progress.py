@@ -1,4 +1,4 @@
-"""Bars on a terminal say how much time is left; elsewhere there are none."""
+"""Bars on a terminal and in a notebook say how much time is left; elsewhere there are none."""
 
 import io
 import re
@@ -54,3 +54,14 @@ def test_no_bar_without_a_terminal(become):
     with bar_of_runs("a figure", 2) as advance:
         advance()
     assert not stream.getvalue().strip()
+
+
+def test_a_notebook_shows_bars_on_stderr_alone(become, monkeypatch, capsys):
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    stream = become(io.StringIO())
+    assert list(progress(range(3), "measuring")) == [0, 1, 2]
+    with bar_of_runs("a figure", 2) as advance:
+        advance()
+    assert re.search(rf"measuring .* {TIME}", visible(stream))
+    assert re.search(r"a figure .* 1/2", visible(stream))
+    assert not capsys.readouterr().out

@@ -1,0 +1,71 @@
+"""How results show themselves: one line in a shell, a small table and a picture in a notebook."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["BOUND", "LOOKS", "Look", "axes", "between", "measured", "table"]
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colour, marker and line style of one kind of curve."""
+
+    color: str
+    marker: str
+    linestyle: Any
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """Keyword arguments for a curve."""
+        return {"color": self.color, "linestyle": self.linestyle}
+
+    @property
+    def points(self) -> dict[str, Any]:
+        """Keyword arguments for points without a line."""
+        return {"color": self.color, "marker": self.marker, "linestyle": "none"}
+
+
+#: Name of an algorithm -> its look.
+LOOKS = {
+    "GD": Look("#56B4E9", "D", "-"),
+    "SGD": Look("#0072B2", "o", "-"),
+    "SAM": Look("#D55E00", "s", "-"),
+    "normalised SAM": Look("#009E73", "^", "-"),
+}
+
+#: What a theorem says, in every figure.
+BOUND = Look("#4D4D4D", "none", (0, (4, 2)))
+
+
+def axes(ax: Axes | None) -> Axes:
+    """The axes given, or the current ones of matplotlib."""
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot
+
+    return pyplot.gca()
+
+
+def measured(value: float, error: float) -> str:
+    """A number and the bound on its error."""
+    return f"{value:.6g} ± {error:.1g}"
+
+
+def between(low: float, high: float) -> str:
+    """An interval."""
+    return f"[{low:.6g}, {high:.6g}]"
+
+
+def table(title: str, rows: Sequence[Sequence[str]]) -> str:
+    """HTML of a small table without a head."""
+    cells = (
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f"<table><caption>{html.escape(title)}</caption>{''.join(cells)}</table>"
