@@ -25,8 +25,7 @@ from numerics.confrontations.cases import CASES, Comparison, MnistMlpCase, case_
 from numerics.confrontations.verdicts import Outcome, Verdict
 from numerics.progress import progress
 from numerics.report import report_of_network
-from theory import registry
-from theory.commandline import check_folder
+from theory.commandline import check_folder, find
 from theory.trusted.statements import Theorem
 
 __all__ = ["COMMANDS", "run_check", "run_hessian", "run_list"]
@@ -45,7 +44,7 @@ def run_check(arguments: argparse.Namespace) -> int:
         check_folder(Path(arguments.svg).parent)
     asked = [
         (file, theorem)
-        for file, theorem in registry.find(arguments.theorems)
+        for file, theorem in find(arguments.theorems)
         if arguments.theorems or theorem.refutation is None
     ]
     started = time.perf_counter()
