@@ -61,7 +61,9 @@ def run_check(arguments: argparse.Namespace) -> int:
     ]
     seconds = time.perf_counter() - started
     if arguments.json:
-        print(as_json(verdicts, asked, comparisons, device, arguments.seeds, seconds))
+        print(
+            as_json(verdicts, comparisons, device, arguments.seeds, seconds, [f for f, _ in asked])
+        )
     else:
         show(verdicts, comparisons, asked, seconds, arguments.svg)
     return 1 if any(v.outcome is Outcome.VIOLATED for v in verdicts) else 0
@@ -69,21 +71,21 @@ def run_check(arguments: argparse.Namespace) -> int:
 
 def as_json(
     verdicts: Sequence[Verdict],
-    asked: Sequence[tuple[str, Theorem]],
     comparisons: Sequence[Comparison],
     device: str,
     seeds: int,
     seconds: float,
+    files: Sequence[str] = ("",),
 ) -> str:
     """The document that `check --json` prints; a verdict on a theorem of a file names the file."""
-    files = itertools.cycle({"file": file} if file else {} for file, _ in asked)
+    origins = itertools.cycle({"file": file} if file else {} for file in files)
     document = {
         "version": theory.__version__,
         "device": device,
         "dtype": "float64",
         "seeds": list(range(seeds)),
         "packages": {"torch": torch.__version__, "numpy": numpy.__version__},
-        "verdicts": [asdict(v) | file for v, file in zip(verdicts, files, strict=False)],
+        "verdicts": [asdict(v) | origin for v, origin in zip(verdicts, origins, strict=False)],
         "comparisons": [asdict(comparison) for comparison in comparisons],
         "seconds": round(seconds, 2),
     }

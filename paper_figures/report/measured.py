@@ -69,8 +69,10 @@ def read(text: str, known: Collection[str], origin: str) -> Measured:
     return result
 
 
-def _verdict(outcome: str, worst: Mapping[str, Any] | None, **others: Any) -> Verdict:
-    """One entry of the document as the verdict that was written."""
+def _verdict(
+    outcome: str, worst: Mapping[str, Any] | None, file: str = "", **others: Any
+) -> Verdict:
+    """One entry of the document as the verdict that was written; its file says no more."""
     return Verdict(outcome=Outcome(outcome), worst=Point(**worst) if worst else None, **others)
 
 
