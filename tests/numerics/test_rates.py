@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from numerics.confrontations.catalogue import NOISY_RATES
 from oracles import least_squares as oracle
 from oracles.rates import decrement_with_a_lead_point
 

@@ -6,7 +6,6 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from numerics.confrontations.catalogue import CATALOGUE, NOISY_RATES
 from small import PROVED
 
 import theory
