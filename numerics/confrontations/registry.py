@@ -35,6 +35,7 @@ __all__ = [
     "Confrontation",
     "Register",
     "admits",
+    "assumed",
     "atoms",
     "computable",
     "rules_of",
@@ -177,6 +178,12 @@ def defined(theorem: Theorem, given: frozenset[str], wanted: frozenset[str]) -> 
             if is_numeric(h.relation) and parameters(h.relation) - known == {name}:
                 known |= {name}
     return known - given
+
+
+def assumed(theorem: Theorem, name: str) -> Assumption:
+    """An assumption of a theorem, by name."""
+    (found,) = (h for h in theorem.hypotheses if isinstance(h, Assumption) and h.name == name)
+    return found
 
 
 def rules_of(*assumptions: Assumption) -> frozenset[tuple[Any, Relation]]:
