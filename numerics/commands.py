@@ -21,8 +21,8 @@ from rich.table import Table
 
 import theory
 from numerics.checks import pick_device
-from numerics.confrontations.cases import CASES, Comparison, MnistMlpCase, case_of
-from numerics.confrontations.verdicts import Outcome, Verdict
+from numerics.confrontations.cases import CASES, MnistMlpCase, MomentRatio, case_of
+from numerics.confrontations.verdicts import Measurement, Outcome
 from numerics.progress import progress
 from numerics.report import report_of_network
 from theory.commandline import check_folder, find
@@ -70,8 +70,8 @@ def run_check(arguments: argparse.Namespace) -> int:
 
 
 def as_json(
-    verdicts: Sequence[Verdict],
-    comparisons: Sequence[Comparison],
+    verdicts: Sequence[Measurement],
+    comparisons: Sequence[MomentRatio],
     device: str,
     seeds: int,
     seconds: float,
@@ -93,8 +93,8 @@ def as_json(
 
 
 def show(
-    verdicts: Sequence[Verdict],
-    comparisons: Sequence[Comparison],
+    verdicts: Sequence[Measurement],
+    comparisons: Sequence[MomentRatio],
     asked: Sequence[tuple[str, Theorem]],
     seconds: float,
     svg: str | None = None,
@@ -133,7 +133,7 @@ def show(
         Path(svg).write_text(picture, encoding="utf-8")
 
 
-def describe(verdict: Verdict, notes: Sequence[str]) -> str:
+def describe(verdict: Measurement, notes: Sequence[str]) -> str:
     """One verdict in a table; its reason, if it has one, stands below the table."""
     text = f"[{COLOURS[verdict.outcome]}]{MARKS[verdict.outcome]}[/]"
     if verdict.worst is not None:
@@ -146,7 +146,7 @@ def superscript(number: int) -> str:
     return "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(digit)] for digit in str(number))
 
 
-def comparison_table(comparisons: Sequence[Comparison]) -> Table:
+def comparison_table(comparisons: Sequence[MomentRatio]) -> Table:
     """SAM's minima relative to SGD's."""
     first = comparisons[0]
     table = Table(

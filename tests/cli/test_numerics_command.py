@@ -9,7 +9,7 @@ import torch
 import theory
 from numerics import __main__ as command
 from numerics.confrontations.cases import CASES
-from numerics.confrontations.verdicts import Outcome, Verdict
+from numerics.confrontations.verdicts import Measurement, Outcome
 from numerics.hessians import SampleHessians
 from numerics.networks.perceptrons import mlp
 from numerics.stability import stability_threshold
@@ -41,7 +41,7 @@ def test_a_violation_is_status_1(capsys, monkeypatch):
         name = "stubborn"
 
         def confront(self, theorem):
-            return Verdict(theorem.id, self.name, Outcome.VIOLATED, 1, -1.0, reason="too large")
+            return Measurement(theorem.id, self.name, Outcome.VIOLATED, 1, -1.0, reason="too large")
 
     monkeypatch.setitem(CASES, "stubborn", lambda device, seeds: Stubborn())
     status, out, _ = run(capsys, "check", "sgd-pl-linear", "--problem", "stubborn")
