@@ -21,12 +21,11 @@ from rich.table import Table
 
 import theory
 from numerics.checks import pick_device
-from numerics.confrontations.cases import CASES, Comparison, MnistMlpCase, case_of
-from numerics.confrontations.verdicts import Outcome, Verdict
+from numerics.confrontations.cases import CASES, MnistMlpCase, MomentRatio, case_of
+from numerics.confrontations.verdicts import Measurement, Outcome
 from numerics.progress import progress
 from numerics.report import report_of_network
-from theory import registry
-from theory.commandline import check_folder
+from theory.commandline import check_folder, find
 from theory.trusted.statements import Theorem
 
 __all__ = ["COMMANDS", "run_check", "run_hessian", "run_list"]
@@ -45,7 +44,7 @@ def run_check(arguments: argparse.Namespace) -> int:
         check_folder(Path(arguments.svg).parent)
     asked = [
         (file, theorem)
-        for file, theorem in registry.find(arguments.theorems)
+        for file, theorem in find(arguments.theorems)
         if arguments.theorems or theorem.refutation is None
     ]
     started = time.perf_counter()
@@ -62,29 +61,31 @@ def run_check(arguments: argparse.Namespace) -> int:
     ]
     seconds = time.perf_counter() - started
     if arguments.json:
-        print(as_json(verdicts, asked, comparisons, device, arguments.seeds, seconds))
+        print(
+            as_json(verdicts, comparisons, device, arguments.seeds, seconds, [f for f, _ in asked])
+        )
     else:
         show(verdicts, comparisons, asked, seconds, arguments.svg)
     return 1 if any(v.outcome is Outcome.VIOLATED for v in verdicts) else 0
 
 
 def as_json(
-    verdicts: Sequence[Verdict],
-    asked: Sequence[tuple[str, Theorem]],
-    comparisons: Sequence[Comparison],
+    verdicts: Sequence[Measurement],
+    comparisons: Sequence[MomentRatio],
     device: str,
     seeds: int,
     seconds: float,
+    files: Sequence[str] = ("",),
 ) -> str:
     """The document that `check --json` prints; a verdict on a theorem of a file names the file."""
-    files = itertools.cycle({"file": file} if file else {} for file, _ in asked)
+    origins = itertools.cycle({"file": file} if file else {} for file in files)
     document = {
         "version": theory.__version__,
         "device": device,
         "dtype": "float64",
         "seeds": list(range(seeds)),
         "packages": {"torch": torch.__version__, "numpy": numpy.__version__},
-        "verdicts": [asdict(v) | file for v, file in zip(verdicts, files, strict=False)],
+        "verdicts": [asdict(v) | origin for v, origin in zip(verdicts, origins, strict=False)],
         "comparisons": [asdict(comparison) for comparison in comparisons],
         "seconds": round(seconds, 2),
     }
@@ -92,8 +93,8 @@ def as_json(
 
 
 def show(
-    verdicts: Sequence[Verdict],
-    comparisons: Sequence[Comparison],
+    verdicts: Sequence[Measurement],
+    comparisons: Sequence[MomentRatio],
     asked: Sequence[tuple[str, Theorem]],
     seconds: float,
     svg: str | None = None,
@@ -132,7 +133,7 @@ def show(
         Path(svg).write_text(picture, encoding="utf-8")
 
 
-def describe(verdict: Verdict, notes: Sequence[str]) -> str:
+def describe(verdict: Measurement, notes: Sequence[str]) -> str:
     """One verdict in a table; its reason, if it has one, stands below the table."""
     text = f"[{COLOURS[verdict.outcome]}]{MARKS[verdict.outcome]}[/]"
     if verdict.worst is not None:
@@ -145,7 +146,7 @@ def superscript(number: int) -> str:
     return "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(digit)] for digit in str(number))
 
 
-def comparison_table(comparisons: Sequence[Comparison]) -> Table:
+def comparison_table(comparisons: Sequence[MomentRatio]) -> Table:
     """SAM's minima relative to SGD's."""
     first = comparisons[0]
     table = Table(

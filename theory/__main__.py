@@ -17,7 +17,7 @@ from rich.table import Table
 
 from theory import opinions as checkers
 from theory import registry
-from theory.commandline import NO_SANDBOX, Parser, ended, processes, program
+from theory.commandline import NO_SANDBOX, Parser, ended, find, processes, program
 from theory.opinions import SKIPPED, Verdict, examine
 from theory.opinions.coq import comment
 from theory.opinions.coq_theorem import document
@@ -173,7 +173,7 @@ def run_check(arguments: argparse.Namespace, out: Console) -> int:
     names = checkers.chosen(arguments.checkers)
     if arguments.jobs < 1:
         raise ValueError(f"--jobs {arguments.jobs}: give at least 1")
-    files, theorems = zip(*registry.find(arguments.theorems), strict=True)
+    files, theorems = zip(*find(arguments.theorems), strict=True)
     asked = partial(ask, names=names)
     if arguments.jobs > 1:
         with processes(arguments.jobs) as pool:
@@ -192,7 +192,7 @@ def run_check(arguments: argparse.Namespace, out: Console) -> int:
 
 def run_explain(arguments: argparse.Namespace) -> int:
     """The command `explain`."""
-    verdicts = [ask(file, theorem) for file, theorem in registry.find([arguments.theorem])]
+    verdicts = [ask(file, theorem) for file, theorem in find([arguments.theorem])]
     if arguments.latex:
         print(typeset(*verdicts))
     elif arguments.coq:

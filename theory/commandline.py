@@ -13,16 +13,20 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NoReturn
 
+from theory import registry
 from theory.messages import missing, optional
+from theory.trusted.statements import Theorem
 
 __all__ = [
     "BAD_INPUT",
     "GONE",
     "INTERRUPTED",
+    "NO_SANDBOX",
     "LostProcess",
     "Parser",
     "check_folder",
     "ended",
+    "find",
     "printable",
     "processes",
     "program",
@@ -46,6 +50,23 @@ your rights and can do whatever you can.  Give none that you would not run."""
 def printable(text: str) -> str:
     """The text with a question mark for every character that does not show, as in a file's name."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def find(names: Sequence[str]) -> tuple[tuple[str, Theorem], ...]:
+    """The theorems with these ids or in these files, each with its file ("" for the library's).
+
+    All of the library for an empty list.
+
+    Args:
+        names: ids, and files that end in .py or .json.
+    """
+    found: list[tuple[str, Theorem]] = []
+    for name in names or registry.load():
+        if name.endswith((".py", ".json")):
+            found += [(printable(name), theorem) for theorem in registry.load_file(name)]
+        else:
+            found.append(("", registry.get(name)))
+    return tuple(found)
 
 
 def program(command: str, module: str) -> str:

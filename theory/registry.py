@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,6 @@ from typing import IO, Any, cast
 import theory
 from theory import library
 from theory import opinions as checkers
-from theory.commandline import printable
 from theory.messages import failure, unknown
 from theory.proving.witnesses import completed
 from theory.reading import Watched, seen
@@ -80,23 +79,6 @@ def get(theorem_id: str) -> Theorem:
     if theorem is None:
         raise unknown("theorem", theorem_id, _library(), "`python -m theory list` names them")
     return theorem
-
-
-def find(names: Sequence[str]) -> tuple[tuple[str, Theorem], ...]:
-    """The theorems with these ids or in these files, each with its file ("" for the library's).
-
-    All of the library for an empty list.
-
-    Args:
-        names: ids, and files that end in .py or .json.
-    """
-    found: list[tuple[str, Theorem]] = []
-    for name in names or load():
-        if name.endswith((".py", ".json")):
-            found += [(printable(name), theorem) for theorem in load_file(name)]
-        else:
-            found.append(("", get(name)))
-    return tuple(found)
 
 
 def theorems_of(module: ModuleType) -> tuple[Theorem, ...]:
@@ -179,11 +161,13 @@ def _of_document(path: Path) -> list[Any]:
     if len(text) > MAX_BYTES:
         raise ValueError(f"more than {MAX_BYTES} bytes")
     try:
-        entries = json.loads(text)["theorems"]
-        return [entry["theorem"] for entry in entries]
-    except (ValueError, KeyError, TypeError, IndexError):
+        found = [entry["theorem"] for entry in json.loads(text)["theorems"]]
+    except (ValueError, KeyError, TypeError):
+        found = []
+    if not found:
         advice = "write it with `python -m theory explain ID --json`"
-        raise ValueError(f"no document with statements: {advice}") from None
+        raise ValueError(f"no document with statements: {advice}")
+    return found
 
 
 def _handed_over(path: str | Path, data: Callable[[], Any]) -> tuple[Theorem, ...]:

@@ -20,7 +20,7 @@ from numerics.confrontations import (
 )
 from numerics.confrontations.registry import AT_MINIMA, ON_LEAST_SQUARES
 from numerics.confrontations.stability import Site, moment_points
-from numerics.confrontations.verdicts import Verdict, inconclusive
+from numerics.confrontations.verdicts import Measurement, inconclusive
 from numerics.hessians import SampleHessians
 from numerics.networks.interpolating import InterpolatingMinimum, interpolating_minimum
 from numerics.networks.perceptrons import Minimum, MnistMlp
@@ -33,7 +33,7 @@ from theory.trusted.algorithms import SGD
 from theory.trusted.statements import Theorem
 from theory.userfiles import module_of_file
 
-__all__ = ["CASES", "Case", "Comparison", "LeastSquaresCase", "MnistMlpCase", "case_of"]
+__all__ = ["CASES", "Case", "LeastSquaresCase", "MnistMlpCase", "MomentRatio", "case_of"]
 
 #: They register what they measure.
 MEASURING = (full_gradient, lyapunov, noisy_rates, rates, second_moments, stability, two_points)
@@ -53,7 +53,7 @@ class Case(Protocol):
     def name(self) -> str:
         """What the command line calls it."""
 
-    def confront(self, theorem: Theorem) -> Verdict:
+    def confront(self, theorem: Theorem) -> Measurement:
         """The problem's verdict; inconclusive where it has nothing to say."""
 
 
@@ -64,7 +64,7 @@ class LeastSquaresCase:
     name: str
     problem: LeastSquares
 
-    def confront(self, theorem: Theorem) -> Verdict:
+    def confront(self, theorem: Theorem) -> Measurement:
         """The verdict of the exact trajectory, or of the exact Hessians."""
         if measured := ON_LEAST_SQUARES.find(theorem):
             return measured(theorem, self.name, (self.problem,))
@@ -80,7 +80,7 @@ class LeastSquaresCase:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class MomentRatio:
     """A measure of the minima of one algorithm against SGD's, over seeds at one training loss.
 
     Attributes:
@@ -104,7 +104,7 @@ class MnistMlpCase:
     setting: MnistMlp
     device: str = "cpu"
 
-    def confront(self, theorem: Theorem) -> Verdict:
+    def confront(self, theorem: Theorem) -> Measurement:
         """The verdict at the interpolating minima beside where the trainings ended."""
         if measured := AT_MINIMA.find(theorem):
             return measured(theorem, self.name, self.sites(measured.points is moment_points))
@@ -141,7 +141,7 @@ class MnistMlpCase:
         """Where a theorem is confronted: bounds on s_k also at the batch size of the training."""
         return self._sites[1] + (self._sites[self.setting.batch_size] if batches else ())
 
-    def comparisons(self) -> tuple[Comparison, ...]:
+    def comparisons(self) -> tuple[MomentRatio, ...]:
         """SAM's sharpness and non-uniformity relative to SGD's, where all seeds converged.
 
         Raises:
@@ -162,7 +162,7 @@ class MnistMlpCase:
 
         fields = {"a": "sharpness", "s_2": "s2", "s_3": "s3", "s_4": "s4"}
         return tuple(
-            Comparison(
+            MomentRatio(
                 quantity,
                 name,
                 paired_ratio(measured(name, attribute), measured(SGD.name, attribute)),

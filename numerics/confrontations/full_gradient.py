@@ -16,7 +16,6 @@ from numerics.confrontations.stability import Site
 from numerics.confrontations.verdicts import Point
 from numerics.training.optimizers import SAM
 from theory.evaluation import evaluate
-from theory.library._quadratic import NORMALIZED
 from theory.trusted.algorithms import GD, SamSpec
 from theory.trusted.statements import Theorem
 
@@ -24,6 +23,7 @@ __all__ = ["quantity", "same", "trajectory"]
 
 #: Relative: a few matrix products of some hundred terms each.
 ROUNDING = 1e-11
+NORMALIZED = SamSpec("normalised full-batch SAM", stochastic=False, normalized=True)
 #: Radii of normalised SAM, and step sizes as shares of GD's limit 2/a.
 RADII = (0.01, 1.0, 30.0)
 STEP_SHARES = (0.05, 0.3, 0.5, 0.8, 0.95)

@@ -12,6 +12,7 @@ import torch
 from numerics.confrontations.registry import (
     ON_LEAST_SQUARES,
     admits,
+    assumed,
     atoms,
     computable,
     rules_of,
@@ -20,8 +21,7 @@ from numerics.confrontations.registry import (
 from numerics.confrontations.verdicts import Point
 from numerics.problems import LeastSquares
 from theory.evaluation import evaluate, parameters, value
-from theory.library import sam_distance, sam_quadratic
-from theory.library._minibatch import BATCH_LAW
+from theory.library import sam_distance, sam_pl_minibatch, sam_quadratic
 from theory.proving.assumptions import (
     convex,
     interpolation,
@@ -68,7 +68,7 @@ EVERYWHERE = rules_of(
     polyak_lojasiewicz("", f, alpha, "bare"),
 )
 ESTABLISHED = EVERYWHERE | rules_of(
-    BATCH_LAW,
+    assumed(sam_pl_minibatch.THEOREM, "batch law"),
     *(minimiser("", each, sam_distance.x_star, ("critical", "lowest")) for each in (f, f_b)),
     sam_distance.GROWTH,
     *sam_quadratic.SETTING[:3],

@@ -1,9 +1,9 @@
-"""Which measurement speaks to a theorem: the shape of its statement tells, or all that it states.
+"""Which confrontation speaks to a theorem: the shape of its statement tells, or all that it states.
 
-A measurement registers itself beside its implementation, in one of two ways.  By `shape`, if a
+A confrontation registers itself beside its implementation, in one of two ways.  By `shape`, if a
 predicate can tell from hypotheses, algorithm and claims that what is measured is what is claimed.
 By `like`, where that takes more than a shape: then a theorem must state the same as the one of the
-library for which the measurement was written, up to the values of its quantities.
+library for which the confrontation was written, up to the values of its quantities.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, Generic, TypeVar
 
 import theory
-from numerics.confrontations.verdicts import Point, Verdict, inconclusive, judge
+from numerics.confrontations.verdicts import Measurement, Point, inconclusive, judge
 from theory.evaluation import conditions, holds, implied, is_numeric, parameters
 from theory.trusted.statements import Assumption, Condition, Theorem
 from theory.trusted.terms import (
@@ -35,6 +35,7 @@ __all__ = [
     "Confrontation",
     "Register",
     "admits",
+    "assumed",
     "atoms",
     "computable",
     "rules_of",
@@ -48,7 +49,7 @@ Lacks = Callable[[Theorem], Sequence[str] | None]
 
 @dataclass(frozen=True)
 class Confrontation(Generic[Subject]):
-    """A measurement and what it measures.
+    """A way to measure what a theorem claims.
 
     Attributes:
         points: the settings in which the hypotheses hold, each with both sides of the claim.
@@ -60,7 +61,7 @@ class Confrontation(Generic[Subject]):
     words: Callable[[Theorem], str]
     because: str = ""
 
-    def __call__(self, theorem: Theorem, problem: str, subjects: Iterable[Subject]) -> Verdict:
+    def __call__(self, theorem: Theorem, problem: str, subjects: Iterable[Subject]) -> Measurement:
         """What a problem says of a theorem, from all of its minima or from itself."""
         points = (point for subject in subjects for point in self.points(theorem, subject))
         try:
@@ -74,14 +75,14 @@ Decorator = Callable[[Points[Subject]], Points[Subject]]
 
 
 class Register(Generic[Subject]):
-    """The measurements that one kind of problem offers."""
+    """The confrontations that one kind of problem offers."""
 
     def __init__(self) -> None:
         self.shapes: list[tuple[Lacks, Confrontation[Subject]]] = []
         self.special: dict[str, tuple[Confrontation[Subject], tuple[str, ...]]] = {}
 
     def shape(self, lacks: Lacks, words: str | Callable[[Theorem], str]) -> Decorator[Subject]:
-        """Register a measurement of every theorem that lacks nothing for it."""
+        """Register a confrontation of every theorem that lacks nothing for it."""
 
         def decorate(points: Points[Subject]) -> Points[Subject]:
             self.shapes.append((lacks, Confrontation(points, as_words(words))))
@@ -92,10 +93,10 @@ class Register(Generic[Subject]):
     def like(
         self, *ids: str, words: str, because: str, reads: tuple[str, ...] = ()
     ) -> Decorator[Subject]:
-        """Register a measurement of all that states the same as a theorem of the library.
+        """Register a confrontation of all that states the same as a theorem of the library.
 
         Args:
-            ids: of the theorems for which the measurement was written.
+            ids: of the theorems for which it was written.
             words: what is measured.
             because: why the shape of the statement does not tell.
             reads: conclusions whose right side the measurement takes from the theorem.
@@ -109,14 +110,14 @@ class Register(Generic[Subject]):
         return decorate
 
     def find(self, theorem: Theorem) -> Confrontation[Subject] | None:
-        """The measurement of what a theorem claims; None if there is none."""
+        """The confrontation for what a theorem claims; None if there is none."""
         for name, (found, reads) in self.special.items():
             if states_the_same(theorem, name, reads):
                 return found
         return next((found for lacks, found in self.shapes if lacks(theorem) == ()), None)
 
     def lacking(self, theorem: Theorem) -> tuple[str, ...]:
-        """What keeps a theorem from a measurement that its claim has the shape for."""
+        """What keeps a theorem from a confrontation that its claim has the shape for."""
         return tuple(what for lacks, _ in self.shapes for what in lacks(theorem) or ())
 
 
@@ -177,6 +178,12 @@ def defined(theorem: Theorem, given: frozenset[str], wanted: frozenset[str]) -> 
             if is_numeric(h.relation) and parameters(h.relation) - known == {name}:
                 known |= {name}
     return known - given
+
+
+def assumed(theorem: Theorem, name: str) -> Assumption:
+    """An assumption of a theorem, by name."""
+    (found,) = (h for h in theorem.hypotheses if isinstance(h, Assumption) and h.name == name)
+    return found
 
 
 def rules_of(*assumptions: Assumption) -> frozenset[tuple[Any, Relation]]:

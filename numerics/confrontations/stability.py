@@ -18,6 +18,7 @@ from torch import Tensor
 from numerics.confrontations.registry import (
     AT_MINIMA,
     admits,
+    assumed,
     computable,
     rules_of,
     unestablished,
@@ -37,10 +38,11 @@ from numerics.hessians.steps import combine_powers
 from numerics.stability.bounds import measured_power, order_of
 from numerics.stability.laws import check_semidefinite
 from theory.evaluation import evaluate, parameters, value
-from theory.library import _stability as st
+from theory.library import sam_stability_s2_sharp
 from theory.proving.assumptions import positive_semidefinite
-from theory.trusted.notation import H, H_b
-from theory.trusted.statements import Assumption, Condition, Theorem
+from theory.trusted.algorithms import SAM
+from theory.trusted.notation import H, H_b, x_0
+from theory.trusted.statements import Assumption, Condition, Dynamics, Theorem
 from theory.trusted.terms import (
     Apply,
     Const,
@@ -70,10 +72,9 @@ RADIUS_SHARES = (0.0, 0.1, 0.25, 0.4, 1.0, 8.0)
 TIMES = (1, 2, 5, 10)
 #: What an identity may be off by, relative: four products with H_b of some thousand terms each.
 IDENTITY = 1e-11
+ONE_STEP = assumed(sam_stability_s2_sharp.THEOREM, "one-step condition")
 #: The rules that hold at every site, the one-step condition where a setting is admitted.
-ESTABLISHED = rules_of(
-    st.SUFFICIENT, *(positive_semidefinite("H >= 0", each, "") for each in (H, H_b))
-)
+ESTABLISHED = rules_of(ONE_STEP, *(positive_semidefinite("H >= 0", each, "") for each in (H, H_b)))
 
 
 @dataclass(frozen=True)
@@ -254,24 +255,24 @@ def moment_lacks(theorem: Theorem) -> tuple[str, ...] | None:
     if claim.sign == "==":
         return None
     stated = {h.relation for h in theorem.hypotheses if isinstance(h, Condition)}
-    rules = {(r.variables, r.relation) for a in assumed(theorem) for r in a.rules}
+    rules = rules_of(*(h for h in theorem.hypotheses if isinstance(h, Assumption)))
     unit = [
         u
         for u in nodes(theorem.hypotheses)
         if isinstance(u, Named)
         and norm2(u).equals(1) in stated
-        and (s**order).equals(st.gap(order, u, u)) in stated
+        and (s**order).equals(gap(order, u)) in stated
     ]
     known = {"step_size", "radius", "contact"}
     lacks = []
-    if theorem.dynamics not in (None, st.linearised):
+    if theorem.dynamics not in (None, Dynamics(SAM, H, x_0)):
         lacks.append("it is about another algorithm, or another minimum, than SAM at the origin")
-    if not rules_of(st.SUFFICIENT) <= rules:
+    if not rules_of(ONE_STEP) <= rules:
         lacks.append("it does not assume the one-step condition")
     if not unit:
         lacks.append(f"it does not define {name} at a unit vector")
     else:
-        granted = {norm2(unit[0]).equals(1), (s**order).equals(st.gap(order, unit[0], unit[0]))}
+        granted = {norm2(unit[0]).equals(1), (s**order).equals(gap(order, unit[0]))}
         lacks += unestablished(
             theorem, ESTABLISHED, known, {*granted, s >= Const(Fraction(0))}.__contains__
         )
@@ -282,9 +283,12 @@ def moment_lacks(theorem: Theorem) -> tuple[str, ...] | None:
     return tuple(lacks)
 
 
-def assumed(theorem: Theorem) -> Iterator[Assumption]:
-    """The hypotheses that are rules."""
-    return (h for h in theorem.hypotheses if isinstance(h, Assumption))
+def gap(order: int, u: Vector) -> Scalar:
+    r"""$\langle u, (E H_b^k - H^k)u\rangle$."""
+    powers = [u, u]
+    for _ in range(order):
+        powers = [H_b(powers[0]), H(powers[1])]
+    return Mean(Inner(u, powers[0])) - Inner(u, powers[1])
 
 
 def moment_words(theorem: Theorem) -> str:

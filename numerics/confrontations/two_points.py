@@ -20,6 +20,7 @@ __all__ = ["law", "solved"]
     "sam-stability-s3-attained",
     words="the law on two points: relative distance of E|x⁺|² from |x|² and of s_3³ from its bound",
     because="the statement is met by a law that is made for it",
+    reads=("attained",),
 )
 def attained_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     r"""One direction in which $H_b$ has the law, at the settings that the theorem covers.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Outcome", "Point", "Verdict", "inconclusive", "judge"]
+__all__ = ["Measurement", "Outcome", "Point", "inconclusive", "judge"]
 
 
 class Outcome(StrEnum):
@@ -50,7 +50,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Measurement:
     """What one problem says of one theorem.
 
     Attributes:
@@ -74,9 +74,9 @@ class Verdict:
     reason: str = ""
 
 
-def inconclusive(theorem: str, problem: str, reason: str) -> Verdict:
+def inconclusive(theorem: str, problem: str, reason: str) -> Measurement:
     """The verdict of a problem on which the theorem's hypotheses are not established."""
-    return Verdict(theorem, problem, Outcome.INCONCLUSIVE, reason=reason)
+    return Measurement(theorem, problem, Outcome.INCONCLUSIVE, reason=reason)
 
 
 def judge(
@@ -86,7 +86,7 @@ def judge(
     points: Iterable[Point],
     *,
     skipped: str = "the hypotheses held at none of the settings",
-) -> Verdict:
+) -> Measurement:
     """One verdict from many points: violated if any is, inconclusive if there is none.
 
     Args:
@@ -105,4 +105,4 @@ def judge(
     if worst.violated:
         where = ", ".join(f"{name}={value}" for name, value in worst.where.items())
         reason = f"measured {worst.measured:.9g} > bound {worst.bound:.9g} at {where}"
-    return Verdict(theorem, problem, outcome, len(found), worst.slack, worst, measured, reason)
+    return Measurement(theorem, problem, outcome, len(found), worst.slack, worst, measured, reason)

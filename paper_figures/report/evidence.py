@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from numerics.confrontations.verdicts import Verdict as Measurement
+from numerics.confrontations.verdicts import Measurement
 from paper_figures.report.measured import WEIGHTIEST
 from theory.opinions import Verdict
 from theory.opinions.coq_theorem import document

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from numerics.confrontations.verdicts import Outcome, Point, Verdict
+from numerics.confrontations.verdicts import Measurement, Outcome, Point
 
 __all__ = ["NOT_MEASURED", "WEIGHTIEST", "Measured", "measure", "read", "read_file"]
 
@@ -32,7 +32,7 @@ class Measured:
     version: str
     device: str
     seeds: int
-    verdicts: Mapping[str, tuple[Verdict, ...]]
+    verdicts: Mapping[str, tuple[Measurement, ...]]
 
     def outcome(self, theorem: str) -> str:
         """All problems together: one violation outweighs, one consistent measurement counts."""
@@ -51,7 +51,7 @@ def read(text: str, known: Collection[str], origin: str) -> Measured:
     Raises:
         ValueError: if it is not such a document, or speaks of a theorem that is not known.
     """
-    verdicts: dict[str, tuple[Verdict, ...]] = {}
+    verdicts: dict[str, tuple[Measurement, ...]] = {}
     try:
         document = json.loads(text)
         for entry in document["verdicts"]:
@@ -69,9 +69,11 @@ def read(text: str, known: Collection[str], origin: str) -> Measured:
     return result
 
 
-def _verdict(outcome: str, worst: Mapping[str, Any] | None, **others: Any) -> Verdict:
-    """One entry of the document as the verdict that was written."""
-    return Verdict(outcome=Outcome(outcome), worst=Point(**worst) if worst else None, **others)
+def _verdict(
+    outcome: str, worst: Mapping[str, Any] | None, file: str = "", **others: Any
+) -> Measurement:
+    """One entry of the document as the verdict that was written; its file says no more."""
+    return Measurement(outcome=Outcome(outcome), worst=Point(**worst) if worst else None, **others)
 
 
 def read_file(path: Path, known: Collection[str]) -> Measured:

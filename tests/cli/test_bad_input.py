@@ -77,6 +77,9 @@ def broken(tmp_path_factory):
     (folder / "words.py").write_text("\n" + own.format("", body.strip()) + made.format(table))
     (folder / "silent.py").write_text("import os\nos._exit(3)")
     (folder / "folder.py").mkdir()
+    (folder / "list.json").write_text("[1, 2]")
+    (folder / "other.json").write_text('{"theorems": [{"theorem": {"is": "Recipe"}}]}')
+    (folder / "none.json").write_text('{"theorems": []}')
     return folder
 
 
@@ -110,6 +113,15 @@ TABLE = [
     ("theory", "check deep.py", "deep.py: line 2: ValueError: no such thing"),
     ("theory", "check silent.py", "silent.py: it failed without a message"),
     ("theory", "explain nowhere.py", "nowhere.py: no such file"),
+    ("theory", "check nowhere.json", "nowhere.json: no such file"),
+    ("theory", "check list.json", "write it with `python -m theory explain ID --json`"),
+    ("theory", "check other.json", "other.json: there is no type 'Recipe' in the language"),
+    ("theory", "check none.json", "none.json: no document with statements"),
+    ("numerics", "check syntax.py", "syntax.py: line 1: SyntaxError"),
+    ("numerics", "check empty.py", "py: define THEOREM or THEOREMS"),
+    ("numerics", "check leaves.py", "leaves.py: it ended the program (exit status 3)"),
+    ("numerics", "check nowhere.py", "nowhere.py: no such file"),
+    ("numerics", "check list.json", "write it with `python -m theory explain ID --json`"),
     ("figures", "build folder.py", "does not exist: give the path of a Python file"),
     ("figures", "build syntax.py", "cannot be loaded (line 1: SyntaxError"),
     ("numerics", f"{HESSIAN} nowhere.npz", "write mnist:60:4 or name a .npz file"),

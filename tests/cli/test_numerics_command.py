@@ -9,10 +9,11 @@ import torch
 import theory
 from numerics import __main__ as command
 from numerics.confrontations.cases import CASES
-from numerics.confrontations.verdicts import Outcome, Verdict
+from numerics.confrontations.verdicts import Measurement, Outcome
 from numerics.hessians import SampleHessians
 from numerics.networks.perceptrons import mlp
 from numerics.stability import stability_threshold
+from theory.__main__ import main as theory_main
 
 
 def run(capsys, *arguments):
@@ -40,11 +41,53 @@ def test_a_violation_is_status_1(capsys, monkeypatch):
         name = "stubborn"
 
         def confront(self, theorem):
-            return Verdict(theorem.id, self.name, Outcome.VIOLATED, 1, -1.0, reason="too large")
+            return Measurement(theorem.id, self.name, Outcome.VIOLATED, 1, -1.0, reason="too large")
 
     monkeypatch.setitem(CASES, "stubborn", lambda device, seeds: Stubborn())
     status, out, _ = run(capsys, "check", "sgd-pl-linear", "--problem", "stubborn")
     assert status == 1 and "violated" in out and "too large" in out
+
+
+def verdicts(capsys, *arguments):
+    status, out, _ = run(capsys, "check", *arguments, "--problem", "gaussian-lsq", "--json")
+    return status, json.loads(out)["verdicts"]
+
+
+def test_a_theorem_of_a_file_is_measured_like_the_librarys(capsys, tmp_path, root):
+    """The copy of the guide's own example, as Python and as JSON."""
+    ids = ("sgd-pl-linear", "my-theorem")
+    text = (root / "theory/library/sgd_pl_linear.py").read_text().replace(*map('"{}"'.format, ids))
+    (tmp_path / "my_theorem.py").write_text(text)
+    status, (wanted,) = verdicts(capsys, "sgd-pl-linear")
+    assert status == 0 and wanted["points"] > 0 and "file" not in wanted
+    python = str(tmp_path / "my_theorem.py")
+    status, (found,) = verdicts(capsys, python)
+    assert status == 0 and found == wanted | {"theorem": "my-theorem", "file": python}
+    assert theory_main(["explain", python, "--json"]) == 0
+    document = tmp_path / "my_theorem.json"
+    document.write_text(capsys.readouterr().out)
+    status, (found,) = verdicts(capsys, str(document))
+    assert status == 0 and found == wanted | {"theorem": "my-theorem", "file": str(document)}
+
+
+def test_two_files_may_use_one_id(capsys, tmp_path, root):
+    """Each has the row of its file; the second claims a factor that is too small."""
+    text = (root / "theory/library/sgd_pl_linear.py").read_text()
+    text = text.replace('"sgd-pl-linear"', '"mine"')
+    (tmp_path / "right.py").write_text(text)
+    (tmp_path / "wrong.py").write_text(text.replace("factor = 1 - 2 *", "factor = 1 - 9 *"))
+    files = [str(tmp_path / name) for name in ("right.py", "wrong.py")]
+    status, out, _ = run(capsys, "check", *files, "--problem", "gaussian-lsq")
+    assert status == 1 and "2 verdicts: 1 consistent, 1 violated, 0 inconclusive" in out
+    right, wrong = (out.index(name) for name in ("in right.py", "in wrong.py"))
+    assert right < out.index("mine: undecided") < wrong
+
+
+def test_what_is_not_measured_says_so(capsys, root):
+    """Gradient descent on strongly convex functions, which overparameterised problems are not."""
+    status, found = verdicts(capsys, str(root / "examples/gradient_descent.py"))
+    assert status == 0 and {verdict["outcome"] for verdict in found} == {"inconclusive"}
+    assert all(v["reason"].startswith("no measurement of this claim is known") for v in found)
 
 
 @pytest.mark.slow

@@ -43,7 +43,7 @@ def commands(page):
     return [block for block in blocks if "python -m" in block and ".venv" not in block]
 
 
-EXPECTED = ("my-theorem", "", "hilbert-lsq", "my_figure: computed 4 runs")
+EXPECTED = ("1 verdicts: 1 consistent", "", "hilbert-lsq", "my_figure: computed 4 runs")
 
 
 def test_there_is_an_expectation_for_every_block(page):

@@ -7,13 +7,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from numerics.confrontations.catalogue import NOISY_RATES
 from oracles import least_squares as oracle
 from oracles.rates import decrement_with_a_lead_point
 
 import theory
 from numerics.confrontations import rates
-from numerics.confrontations.cases import RATES
+from numerics.confrontations.cases import LeastSquaresCase
+from numerics.confrontations.registry import ON_LEAST_SQUARES
 from numerics.confrontations.verdicts import Outcome
 from numerics.problems import LeastSquares
 from numerics.problems.constants import Constants
@@ -23,6 +23,8 @@ from theory.evaluation import evaluate
 from theory.trusted.terms import substitute
 
 PROBLEM = LeastSquares.gaussian(6, 12, 0)
+CASE = LeastSquaresCase("small", PROBLEM)
+RATES = [name for name, theorem in theory.load().items() if ON_LEAST_SQUARES.find(theorem)]
 
 
 @pytest.mark.parametrize(("spec", "size"), [(SGD, 1), (SGD, 2), (SGD, 4), (SAM, 1), (SAM, 4)])
@@ -40,7 +42,7 @@ def test_exact_distances_by_enumeration(spec, size, d):
 
 @pytest.mark.parametrize("theorem_id", RATES)
 def test_the_problem_is_consistent_with_every_rate(theorem_id):
-    verdict = RATES[theorem_id](theory.get(theorem_id), PROBLEM)
+    verdict = CASE.confront(theory.get(theorem_id))
     assert verdict.outcome is Outcome.CONSISTENT, verdict.reason
     assert verdict.points >= 1  # a constant is one number, a rate one for every setting
 
@@ -66,7 +68,7 @@ def test_a_marked_factor_is_violated(theorem_id, mark):
     theorem = theory.get(theorem_id)
     (factor,) = (q.expression for q in theorem.quantities if q.name == "factor")
     wrong = substitute(theorem, factor, factor / Fraction(mark))
-    assert RATES[theorem_id](wrong, PROBLEM).outcome is Outcome.VIOLATED
+    assert CASE.confront(wrong).outcome is Outcome.VIOLATED
 
 
 @pytest.mark.parametrize(
@@ -78,7 +80,7 @@ def test_half_of_the_bound_is_violated(theorem_id, step):
     (claim,) = (lemma.claim for lemma in theorem.proof if lemma.name == step)
     halved = dataclasses.replace(claim, right=claim.right / 2)
     wrong = substitute(theorem, claim, halved)
-    assert RATES[theorem_id](wrong, PROBLEM).outcome is Outcome.VIOLATED
+    assert CASE.confront(wrong).outcome is Outcome.VIOLATED
 
 
 def test_settings_cover_the_range_and_every_batch_size():
@@ -154,7 +156,10 @@ def test_nonconvex_samples_contract_beyond_the_radius_of_two_angles():
     assert decrement_with_a_lead_point(0.5, 0.05, 1.1 * 0.5**0.5) > 0.01
 
 
-@pytest.mark.parametrize("theorem_id", [name for name in RATES if name not in NOISY_RATES])
+@pytest.mark.parametrize(
+    "theorem_id",
+    [n for n in RATES if ON_LEAST_SQUARES.find(theory.get(n)).points.__module__ == rates.__name__],
+)
 def test_no_step_size_is_a_rounding_error(theorem_id):
     """At the largest radius a theorem's step size is exactly zero, on whatever processor."""
     theorem = theory.get(theorem_id)

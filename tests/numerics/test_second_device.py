@@ -13,7 +13,8 @@ from oracles.second_device import NAME, WrongDevice, second_device
 from torch import nn
 
 import theory
-from numerics.confrontations.cases import STABILITY, LeastSquaresCase, MnistMlpCase
+from numerics.confrontations.cases import LeastSquaresCase, MnistMlpCase
+from numerics.confrontations.registry import AT_MINIMA
 from numerics.hessians import (
     CROSS_ENTROPY,
     SQUARE_LOSS,
@@ -240,6 +241,9 @@ def perceptrons(device):
     return MnistMlpCase("mlp", setting, device)
 
 
+STABILITY = tuple(
+    name for name, t in theory.load().items() if t.refutation is None and AT_MINIMA.find(t)
+)
 #: The other rates follow long trajectories step by step, which is slow here.
 RATES = ("pl-half-to-bare", "sgd-batch-gradients")
 #: Thousands of steps or products, and nothing that least squares does not do.

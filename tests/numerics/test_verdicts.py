@@ -155,11 +155,6 @@ def test_judging_points():
     assert judge("t", "p", "", [Point(math.nan, 1.0, 0.0, {})]).outcome is Outcome.VIOLATED
 
 
-def test_an_unknown_theorem_is_inconclusive(case):
-    stranger = dataclasses.replace(theory.get("sgd-pl-linear"), id="somebody-elses")
-    assert case.confront(stranger).outcome is Outcome.INCONCLUSIVE
-
-
 def test_paired_ratio_against_the_textbook():
     values, base = np.array([1.0, 2.2, 2.9]), np.array([2.0, 4.0, 6.1])
     found = paired_ratio(values, base)

@@ -1,0 +1,201 @@
+"""A theorem is measured by what it states: its copy like the original, anything else not at all."""
+
+import dataclasses
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+
+import theory
+from numerics.confrontations.cases import LeastSquaresCase
+from numerics.confrontations.registry import AT_MINIMA, ON_LEAST_SQUARES
+from numerics.confrontations.verdicts import Outcome
+from numerics.problems import LeastSquares
+from theory.proving.assumptions import ZERO, smooth_strongly_convex
+from theory.trusted.algorithms import GD, NORMALIZED_SAM, SamSpec
+from theory.trusted.notation import L, beta, f, mu, p, radius, step_size, x, x_0
+from theory.trusted.statements import Condition, Quantity
+from theory.trusted.terms import Along, Gradient, Param, Time, Value, norm2, substitute
+
+CASE = LeastSquaresCase("small", LeastSquares.gaussian(6, 12, 0))
+CLAIMED = [theorem for theorem in theory.load().values() if theorem.refutation is None]
+UNKNOWN = "no measurement of this claim is known here"
+
+
+def measurement(theorem):
+    return ON_LEAST_SQUARES.find(theorem) or AT_MINIMA.find(theorem)
+
+
+@pytest.mark.parametrize("theorem", CLAIMED, ids=lambda t: t.id)
+def test_a_copy_is_measured_like_the_original(theorem):
+    copy = replace(theorem, id="mine", title="Mine", statement="Mine.", findings=(), witness=None)
+    found = measurement(theorem)
+    assert found is not None and measurement(copy) is found
+
+
+def test_each_measurement_that_is_for_one_statement_says_why():
+    for register in (ON_LEAST_SQUARES, AT_MINIMA):
+        assert all(
+            found.because and theory.get(name) for name, (found, _) in register.special.items()
+        )
+
+
+def test_of_a_copy_the_verdict_is_that_of_the_original():
+    theorem = theory.get("sgd-pl-linear")
+    verdict = CASE.confront(replace(theorem, id="my-theorem"))
+    assert verdict.outcome is Outcome.CONSISTENT
+    assert verdict == replace(CASE.confront(theorem), theorem="my-theorem")
+
+
+def refused(theorem, what):
+    verdict = CASE.confront(theorem)
+    assert verdict.outcome is Outcome.INCONCLUSIVE and verdict.points == 0
+    assert verdict.reason.startswith(UNKNOWN) and what in verdict.reason, verdict.reason
+
+
+def with_algorithm(theorem, algorithm):
+    return replace(theorem, dynamics=replace(theorem.dynamics, algorithm=algorithm))
+
+
+MOVING = [t for t in CLAIMED if t.dynamics is not None]
+
+
+@pytest.mark.parametrize("theorem", MOVING, ids=lambda t: t.id)
+@pytest.mark.parametrize("algorithm", [NORMALIZED_SAM, SamSpec("fresh", fresh_batch=True)])
+def test_no_other_algorithm_is_measured_in_its_place(theorem, algorithm):
+    assert measurement(with_algorithm(theorem, algorithm)) is None
+
+
+@pytest.mark.parametrize("theorem", CLAIMED, ids=lambda t: t.id)
+def test_a_hypothesis_that_no_problem_establishes_is_not_passed_over(theorem):
+    more = smooth_strongly_convex("class", f, mu, L)
+    open_parameter = Condition("shares", Param("share") <= Param("other_share"))
+    about_a_point = Condition("value at x", Value(f, x) <= 1)
+    for extra in (more, open_parameter, about_a_point):
+        assert measurement(replace(theorem, hypotheses=(*theorem.hypotheses, extra))) is None
+
+
+@pytest.mark.parametrize("theorem", CLAIMED, ids=lambda t: t.id)
+def test_no_other_conclusion_is_measured_in_its_place(theorem):
+    """Twice the left side of every conclusion, which no measurement takes from the theorem."""
+    doubled = tuple(
+        replace(lemma, claim=replace(lemma.claim, left=lemma.claim.left * 2))
+        for lemma in theorem.proof
+    )
+    found = measurement(replace(theorem, proof=doubled))
+    # both sides of a pointwise inequality are the theorem's own
+    assert found is None or theorem.id in ("pl-half-to-bare", "pl-bare-to-half")
+
+
+def without(theorem, name):
+    assert any(h.name == name for h in theorem.hypotheses)
+    return replace(theorem, hypotheses=tuple(h for h in theorem.hypotheses if h.name != name))
+
+
+@pytest.mark.parametrize(
+    ("theorem_id", "dropped", "missing"),
+    [
+        ("sgd-pl-linear", "PL", "no hypothesis ties mu in its factor to the problem"),
+        ("sam-pl-linear", "smooth mean", "no hypothesis ties L in its factor"),
+        ("sam-pl-minibatch", "batch law", "ties p in its factor"),
+        ("sam-pl-convex", "width", "width in the condition 'width > 0' has no value"),
+        ("sam-stability-s2", "one-step condition", "does not assume the one-step condition"),
+        ("sam-stability-s2", "u is a unit vector", "does not define s_2 at a unit vector"),
+        ("sam-stability-s3", "s_3", "does not define s_3 at a unit vector"),
+        ("sam-stability-s3-sharp-large", "edge", "edge in the condition 'edge > 0' has no value"),
+        ("pl-half-to-bare", "PL", "ties mu in its claim"),
+    ],
+)
+def test_what_a_statement_without_a_hypothesis_lacks_is_said(theorem_id, dropped, missing):
+    refused(without(theory.get(theorem_id), dropped), missing)
+
+
+def changed_claim(theorem, name, claim):
+    proof = tuple(replace(q, claim=claim) if q.name == name else q for q in theorem.proof)
+    return replace(theorem, proof=proof)
+
+
+def test_the_rate_of_another_quantity_is_not_measured():
+    theorem = theory.get("sgd-pl-linear")
+    (factor,) = (q.expression for q in theorem.quantities if q.name == "factor")
+    squared = norm2(Gradient(f, x))
+    gradients = Along(squared, Time()) <= factor ** Time() * substitute(squared, x, x_0)
+    other_start = Along(Value(f, x), Time()) <= factor ** Time() * squared
+    twice = Along(Value(f, x), Time()) <= (factor * 2) ** Time() * Value(f, x_0)
+    below = factor ** Time() * Value(f, x_0) <= Along(Value(f, x), Time())
+    for claim in (gradients, other_start, twice, below):
+        refused(changed_claim(theorem, "rate", claim), "")
+    refused(replace(theorem, conclusion=("one step",)), "")
+
+
+def test_the_bound_of_another_moment_is_not_measured():
+    theorem = theory.get("sam-stability-s2")
+    other = substitute(theorem, Param("s_2"), Param("s_3"))
+    refused(other, "does not define s_3 at a unit vector")
+    refused(substitute(theorem, "<=", "=="), "")
+
+
+def test_a_factor_with_a_parameter_of_its_own_is_not_measured():
+    theorem = theory.get("sgd-pl-linear")
+    (factor,) = (q.expression for q in theorem.quantities if q.name == "factor")
+    refused(
+        substitute(theorem, factor, factor * Param("momentum")),
+        "its quantity 'factor' has parameters that no equation determines",
+    )
+    steps = tuple(q for q in theorem.quantities if q.name == "factor")
+    refused(replace(theorem, quantities=steps), "it has no quantity best_step_size")
+    named = (*steps, Quantity("best_step_size", Param("share") / L, ""))
+    refused(replace(theorem, quantities=named), "'best_step_size' has parameters")
+
+
+def test_gradient_descent_has_a_measurement_of_its_own():
+    """The factor of SGD is one of gradient descent too; half of it is not."""
+    theorem = with_algorithm(theory.get("sgd-pl-linear"), GD)
+    verdict = CASE.confront(theorem)
+    assert verdict.outcome is Outcome.CONSISTENT
+    (factor,) = (q.expression for q in theorem.quantities if q.name == "factor")
+    half = substitute(theorem, factor, factor / 2)
+    assert CASE.confront(half).outcome is Outcome.VIOLATED
+
+
+def test_a_rate_that_is_new_is_measured():
+    """A factor that no theorem has, true or false, under hypotheses that the problem fulfils."""
+    theorem = theory.get("sgd-pl-linear")
+    (factor,) = (q.expression for q in theorem.quantities if q.name == "factor")
+    weaker = 1 - step_size * mu + L * beta * step_size**2
+    stronger = (1 - step_size * mu) / 2
+    for own, outcome in ((weaker, Outcome.CONSISTENT), (stronger, Outcome.VIOLATED)):
+        new = substitute(replace(theorem, id="new"), factor, own)
+        assert CASE.confront(new).outcome is outcome
+
+
+def test_settings_outside_of_the_hypotheses_are_not_measured():
+    """Also where the condition that fails is on a parameter that the factor does not have."""
+    theorem = theory.get("sgd-pl-linear")
+    (factor,) = (q.expression for q in theorem.quantities if q.name == "factor")
+    wrong = substitute(theorem, factor, factor / Fraction(1000))
+    ratio = Param("ratio")
+    never = (
+        Condition("ratio", (ratio * beta).equals(mu)),
+        Condition("impossible", ratio >= 2),
+    )
+    verdict = CASE.confront(replace(wrong, hypotheses=(*wrong.hypotheses, *never)))
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert verdict.reason == "the hypotheses held at none of the settings"
+    negative = dataclasses.replace(theorem.quantities[1], expression=ZERO - mu)
+    assert negative.name == "best_step_size"
+    backwards = replace(theorem, quantities=(theorem.quantities[0], negative))
+    backwards = without(backwards, "step >= 0")
+    assert CASE.confront(backwards).outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_pointwise_inequality_is_measured():
+    """The converse of PL, from smoothness: |∇f|² ≤ 2Lf; half of it is false."""
+    theorem = theory.get("pl-half-to-bare")
+    smooth = tuple(h for h in theory.get("sgd-pl-linear").hypotheses if h.name == "smooth mean")
+    squared, loss = norm2(Gradient(f, x)), Value(f, x)
+    for bound, outcome in ((2 * L, Outcome.CONSISTENT), (L / 500, Outcome.VIOLATED)):
+        own = changed_claim(theorem, "PL-bare", squared <= bound * loss)
+        assert CASE.confront(replace(own, hypotheses=smooth)).outcome is outcome
+    free = changed_claim(theorem, "PL-bare", squared <= 2 * L * loss + p + radius)
+    refused(replace(free, hypotheses=smooth), "more than f, its gradient and constants")
