@@ -34,6 +34,8 @@ _INSTALLED = tuple(
 KNOWN = {
     # The library: every theorem that is read has to be declared (see `paper_figures.statements`).
     ("theory.registry", "_library"),
+    # How objects look in a shell and in a notebook: no result reads it.
+    ("theory.text.attached", "attach"),
     # Optional packages that are not ours.
     ("theory.messages", "optional"),
 }

@@ -8,9 +8,9 @@ from theory import _entry as _entry  # before all others: it decides where they 
 from theory.evaluation import evaluate
 from theory.opinions import examine
 from theory.registry import get, load, load_file
+from theory.text.attached import attach as _attach
 from theory.text.plain import explain
 from theory.text.plotting import plot
-from theory.text.shown import attach as _attach
 from theory.text.symbolic import to_sympy
 from theory.trusted.algorithms import GD, NORMALIZED_SAM, SAM, SGD, SamSpec
 from theory.trusted.kernel import check

@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from itertools import islice
 from types import FrameType
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -89,11 +88,3 @@ class Watched(Mapping[str, "Theorem"]):
 
     def __len__(self) -> int:
         return len(self._theorems)
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} theorems: {', '.join(islice(self, 3))}, ...>"
-
-    def _repr_html_(self) -> str:
-        from theory.text.html import table  # which reads theorems
-
-        return table(self.values())

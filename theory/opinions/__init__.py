@@ -53,15 +53,6 @@ class Verdict:
         """Whether this is the status that the theorem's file records."""
         return self.status is self.theorem.expected
 
-    def __repr__(self) -> str:
-        said = ", ".join(f"{name} {opinion.verdict}" for name, opinion in self.opinions.items())
-        return f"<Verdict {self.theorem.id}: {self.status.value} ({said})>"
-
-    def _repr_html_(self) -> str:
-        from theory.text.html import typeset  # which speaks of verdicts
-
-        return typeset(self)
-
 
 SecondOpinion = Callable[[Theorem], Opinion]
 MODULES = {"z3": "z3_checker", "coq": "coq_checker"}

@@ -1,17 +1,19 @@
 """How theory's own objects show themselves, in a shell and in a notebook.
 
-The trusted classes hold data and no printing, so their methods are attached from here, when
-`theory` is imported: only `__repr__`, `__str__` and the two that notebooks call.  The kernel's
-decisions ask none of them; equality, hash and fields stay what the classes declare.
+The classes hold data and no printing, so their methods are attached from here, when `theory` is
+imported: only `__repr__`, `__str__` and the two that notebooks call.  The kernel's decisions ask
+none of them; equality, hash and fields stay what the classes declare.
 """
 
 from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
-from theory.opinions import examine
+from theory.opinions import Verdict, examine
+from theory.reading import Watched
 from theory.text import html
 from theory.text.instance import symbols
 from theory.text.markup import badge, folded, prose, tag
@@ -113,6 +115,15 @@ def _report_html(report: Report) -> str:
     )
 
 
+def _verdict(verdict: Verdict) -> str:
+    said = ", ".join(f"{name} {opinion.verdict}" for name, opinion in verdict.opinions.items())
+    return _line(f"<Verdict {verdict.theorem.id}: {verdict.status.value} ({said})>")
+
+
+def _library(theorems: Watched) -> str:
+    return _line(f"<{len(theorems)} theorems: {', '.join(islice(theorems, 3))}, ...>")
+
+
 def _witness(witness: Witness) -> str:
     said = ", ".join(f"{name} = {shown_value(value)}" for name, value in symbols(witness, TEXT))
     return _line(f"<Witness {said}>")
@@ -167,6 +178,11 @@ ATTACHED: dict[type, dict[str, Callable[[Any], str | None]]] = {
     },
     Report: {"__repr__": _safe(_report), "_repr_html_": _guarded(_report_html)},
     StepReport: {"__repr__": _safe(_step)},
+    Verdict: {"__repr__": _safe(_verdict), "_repr_html_": _guarded(html.typeset)},
+    Watched: {
+        "__repr__": _safe(_library),
+        "_repr_html_": _guarded(lambda theorems: html.table(theorems.values())),
+    },
     Witness: {
         "__repr__": _safe(_witness),
         "_repr_html_": _guarded(lambda w: html.shown(tag("div", html.instance(w)))),
