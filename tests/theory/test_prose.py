@@ -9,7 +9,7 @@ import theory
 from theory.text import catalogue as to_catalogue
 from theory.text.latex import article
 from theory.text.latex import prose as latex
-from theory.text.plain import explanation
+from theory.text.plain import explain
 from theory.text.prose import AUTHOR, MARK, UNSEEN, in_words, is_checked, said, sentences, unchecked
 from theory.trusted.statements import Sentence
 from theory.wire import decode, encode
@@ -75,7 +75,7 @@ def test_what_the_kernel_has_not_seen():
 
 def test_marks_and_the_heading_of_findings_are_printed():
     theorem = theory.get("sam-coherence")
-    text, source = explanation(theorem), article(theorem)
+    text, source = explain(theorem), article(theorem)
     before, after = text.split(UNSEEN)
     assert before.count(MARK) == source.count(latex(MARK)) == len(UNCHECKED[theorem.id])
     assert all(sentence in before for sentence in sentences(theorem))
@@ -96,8 +96,8 @@ def test_an_intermediate_step_is_not_what_the_theorem_says():
 
 def test_plain_text_is_said_to_be_the_authors():
     theorem = dataclasses.replace(theory.get("sam-saddle"), statement="SAM is always stable.")
-    assert AUTHOR in explanation(theorem) and latex(AUTHOR) in article(theorem)
-    assert AUTHOR not in explanation(theory.get("sam-saddle"))
+    assert AUTHOR in explain(theorem) and latex(AUTHOR) in article(theorem)
+    assert AUTHOR not in explain(theory.get("sam-saddle"))
     assert decode(encode(theorem)) == theorem
 
 

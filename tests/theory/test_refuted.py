@@ -17,7 +17,7 @@ from theory.opinions.ground import statements
 from theory.proving.models import of_witness, refutes
 from theory.soundness import refutations
 from theory.text.latex import article
-from theory.text.plain import explanation
+from theory.text.plain import explain
 from theory.trusted.statements import Status
 
 every_refuted = pytest.mark.parametrize("theorem", REFUTED, ids=lambda t: t.id)
@@ -87,7 +87,7 @@ def test_what_coq_is_asked_is_the_refutation(theorem):
 @every_refuted
 def test_it_is_explained_with_both_sides_and_the_repair(theorem):
     failure = theory.check(theorem).failure
-    text, latex = explanation(theorem), article(theorem)
+    text, latex = explain(theorem), article(theorem)
     assert f"{failure.claim} fails: {failure.left} " in text and "is false" in text
     assert f"What is true: {theorem.repaired_by}" in text
     for number in {q for m in theorem.refutation.curvatures for row in m for q in row}:
