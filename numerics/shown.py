@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -59,8 +60,12 @@ def measured(value: float, error: float) -> str:
 
 
 def between(low: float, high: float) -> str:
-    """An interval."""
-    return f"[{low:.6g}, {high:.6g}]"
+    """An interval, its ends rounded outwards to six digits."""
+    down, up = (
+        float(Context(prec=6, rounding=rounding).create_decimal_from_float(end))
+        for end, rounding in ((low, ROUND_FLOOR), (high, ROUND_CEILING))
+    )
+    return f"[{down:.6g}, {up:.6g}]"
 
 
 def table(title: str, rows: Sequence[Sequence[str]]) -> str:

@@ -59,7 +59,7 @@ class StabilityThreshold:
 
     def __repr__(self) -> str:
         bracket = between(self.lower, self.upper)
-        return f"StabilityThreshold({self.value:.6g} in {bracket}; {self._setting()})"
+        return f"StabilityThreshold(value={self.value:.6g} in {bracket}; {self._setting()})"
 
     def _repr_html_(self) -> str:
         rows = [("η*", f"{self.value:.6g}"), ("certified", between(self.lower, self.upper))]

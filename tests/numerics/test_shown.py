@@ -5,6 +5,7 @@ import math
 import matplotlib
 import numpy as np
 import pytest
+import scipy.integrate
 import torch
 from matplotlib import pyplot
 from matplotlib.figure import Figure
@@ -24,6 +25,7 @@ from numerics import (
     trace,
     train_ensemble,
 )
+from numerics.shown import between
 from numerics.stability.maps import THEOREMS
 from theory.trusted.algorithms import SAM, SGD
 
@@ -96,10 +98,22 @@ def test_the_line_has_the_numbers_and_their_errors():
         found
     )
     assert f"<td>{found.s4:.6g} ± {found.s4_error:.1g}</td>" in found._repr_html_()
-    bracket = f"{threshold.value:.6g} in [{threshold.lower:.6g}, {threshold.upper:.6g}]"
-    assert bracket in repr(threshold)
-    interval = sampled().roots[0]
-    assert f"s2 in [{interval[0]:.6g}, {interval[1]:.6g}]" in repr(sampled())
+    assert f"value={threshold.value:.6g} in [" in repr(threshold)
+    assert between(threshold.lower, threshold.upper) in repr(threshold)
+    assert f"s2 in {between(*sampled().roots[0])}, s3 in [" in repr(sampled())
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (0.12345678, 0.12345678, "[0.123456, 0.123457]"),
+        (-0.12345678, 2.0, "[-0.123457, 2]"),
+        (1.23456789e-8, math.inf, "[1.23456e-08, inf]"),
+        (1234567.0, 1234567.0, "[1.23456e+06, 1.23457e+06]"),
+    ],
+)
+def test_ends_of_intervals_are_rounded_outwards(low, high, text):
+    assert between(low, high) == text
 
 
 PLOTTED = ["moments", "density", "map", "exact curve", "sampled curve", "training"]
@@ -136,7 +150,9 @@ def test_a_density_is_drawn_as_it_is():
     (line,) = found.plot(Figure().subplots(), width=0.2, points=50).get_lines()
     expected, _ = found.density(line.get_xdata(), 0.2)
     assert np.array_equal(line.get_ydata(), expected)
-    assert np.trapezoid(line.get_ydata(), line.get_xdata()) == pytest.approx(1, abs=1e-2)
+    assert scipy.integrate.trapezoid(line.get_ydata(), line.get_xdata()) == pytest.approx(
+        1, abs=1e-2
+    )
     with pytest.raises(ValueError, match="width"):
         found.plot(Figure().subplots(), width=-1.0)
 
