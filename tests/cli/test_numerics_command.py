@@ -83,6 +83,7 @@ def test_two_files_may_use_one_id(capsys, tmp_path, root):
     assert right < out.index("mine: undecided") < wrong
 
 
+@pytest.mark.slow
 def test_what_is_not_measured_says_so(capsys, root):
     """Gradient descent on strongly convex functions, which overparameterised problems are not."""
     status, found = verdicts(capsys, str(root / "examples/gradient_descent.py"))

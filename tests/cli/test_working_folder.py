@@ -91,6 +91,14 @@ def test_nothing_that_a_file_plants_is_imported(hostile):
 
 
 @pytest.mark.slow
+def test_nor_where_the_theorem_is_measured(hostile):
+    asked = ("check", "evil.py", "sgd-pl-linear", "sam-stability-s2", "--problem", "gaussian-lsq")
+    done = hostile(*asked, program=("-m", "numerics"))
+    assert done.returncode == 0, done.stderr
+    assert "3 verdicts: 2 consistent, 0 violated, 1 inconclusive" in done.stdout
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 def test_nor_by_processes_that_are_started_afterwards(hostile, tmp_path, method):
     script = tmp_path / "run.py"
