@@ -25,7 +25,6 @@ __all__ = [
     "ended",
     "printable",
     "processes",
-    "program",
 ]
 
 BAD_INPUT, INTERRUPTED, GONE = 2, 130, 141
@@ -46,11 +45,6 @@ your rights and can do whatever you can.  Give none that you would not run."""
 def printable(text: str) -> str:
     """The text with a question mark for every character that does not show, as in a file's name."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
-
-
-def program(command: str, module: str) -> str:
-    """How the user called it: as an installed command, or as a module."""
-    return command if Path(sys.argv[0]).stem == command else f"python -m {module}"
 
 
 class Parser(argparse.ArgumentParser):

@@ -84,7 +84,7 @@ HESSIAN = "hessian --model mlp:3-4-1 --data"
 TABLE = [
     # names that are nearly right, and names that are not
     ("theory", "check sam-pl-lienar", "did you mean 'sam-pl-linear'"),
-    ("theory", "explain zzz", "unknown theorem 'zzz': `python -m theory list` names them"),
+    ("theory", "explain zzz", "unknown theorem 'zzz': `sam-prove list` names them"),
     ("theory", "check --checkers cog", "unknown checker 'cog': did you mean 'coq'?"),
     ("theory", "check --checkers ,", "--checkers names none: choose from kernel, z3, coq"),
     ("theory", "chekc", "invalid choice: 'chekc'"),
