@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from theory import registry
-from theory.commandline import NO_SANDBOX, Parser, ended, program
+from theory.commandline import NO_SANDBOX, Parser, ended
 
 __all__ = ["main", "parser"]
 
@@ -18,12 +18,12 @@ def parser(
     """The command line's grammar; importing it does not import torch.
 
     Args:
-        prog: the name of the program; as it was called by default.
+        prog: the name of the program.
         ids: the only theorems that it takes; any by default.
         problems: the only problems that it takes; any by default.
     """
     main = Parser(
-        prog=prog or program("sam-measure", "numerics"),
+        prog=prog or "sam-measure",
         description="Measure what the theorems talk about.",
         examples=(
             "list",

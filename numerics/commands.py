@@ -127,7 +127,7 @@ def show(
     if svg is not None:
         # rich links to web fonts; the picture must not depend on the network
         picture = re.sub(
-            r"@font-face \{.*?\}", "", out.export_svg(title="python -m numerics check"), flags=re.S
+            r"@font-face \{.*?\}", "", out.export_svg(title="sam-measure check"), flags=re.S
         )
         Path(svg).parent.mkdir(parents=True, exist_ok=True)
         Path(svg).write_text(picture, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""`python -m paper_figures list`, `build`, `claims` and `report`."""
+"""`sam-figures list`, `build`, `claims` and `report`."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def parser(prog: str = "", figures: Sequence[str] | None = None) -> Parser:
     """The command line's grammar.
 
     Args:
-        prog: the name of the program; as it was called by default.
+        prog: the name of the program.
         figures: the only figures that it takes; any by default.
     """
     # Workers import this module before they set their numbers of threads: numpy has to wait.
-    from theory.commandline import Parser, program
+    from theory.commandline import Parser
 
     grammar = Parser(
-        prog=prog or program("sam-figures", "paper_figures"),
+        prog=prog or "sam-figures",
         description="Regenerate every figure from computed data.",
         examples=("list", "build sharper_bounds --preset smoke", "build all --preset laptop"),
     )
@@ -143,9 +143,11 @@ def parser(prog: str = "", figures: Sequence[str] | None = None) -> Parser:
         "--out", type=Path, default=Path("build/report.html"), help="the page (%(default)s)"
     )
     measured = report.add_mutually_exclusive_group()
-    measured.add_argument("--measure", action="store_true", help="run `numerics check` (minutes)")
     measured.add_argument(
-        "--measured", type=Path, metavar="FILE", help="what `numerics check --json` printed"
+        "--measure", action="store_true", help="run `sam-measure check` (minutes)"
+    )
+    measured.add_argument(
+        "--measured", type=Path, metavar="FILE", help="what `sam-measure check --json` printed"
     )
     report.add_argument(
         "--docs",
@@ -154,7 +156,7 @@ def parser(prog: str = "", figures: Sequence[str] | None = None) -> Parser:
         help="folder of pages that show figures beside theorems (%(default)s)",
     )
     report.add_argument(
-        "--checkers", default="kernel", metavar="LIST", help="as in `theory check` (%(default)s)"
+        "--checkers", default="kernel", metavar="LIST", help="as in `sam-prove check` (%(default)s)"
     )
     return grammar
 
@@ -248,9 +250,7 @@ def _chosen(names: Sequence[str]) -> dict[str, Recipe]:
         elif name in known:
             origins.append(known[name])
         else:
-            raise unknown(
-                "figure", name, ["all", *known], "`python -m paper_figures list` names them"
-            )
+            raise unknown("figure", name, ["all", *known], "`sam-figures list` names them")
     chosen = {origin: load(origin) for origin in origins}
     for origin, recipe in chosen.items():
         if sum(recipe.name == other.name for other in chosen.values()) > 1:

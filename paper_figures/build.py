@@ -15,7 +15,7 @@ from paper_figures import style
 from paper_figures.canonical import sha256
 from paper_figures.provenance import checkout, code_version, environment
 from paper_figures.recipes import Compute, Recipe
-from paper_figures.runs import Report, Run, RunStore, atomic_write, execute
+from paper_figures.runs import Execution, Run, RunStore, atomic_write, execute
 from paper_figures.statements import Reads, declared, reading, sees_all
 from paper_figures.tables import from_csv, to_csv
 
@@ -92,8 +92,7 @@ def build(
         "caption": recipe.caption,
         "preset": preset,
         "parameters": dict(parameters),
-        "command": f"python -m paper_figures build {target} "
-        f"{recipe.options(preset, parameters)}{where}",
+        "command": f"sam-figures build {target} {recipe.options(preset, parameters)}{where}",
         "checkout": checkout(),
         "code": made.code | {"draw": code_version(recipe.draw)},
         "statements": made.statements,
@@ -118,7 +117,7 @@ class Table:
     """
 
     text: str
-    report: Report
+    report: Execution
     code: dict[str, str]
     statements: dict[str, dict[str, str]]
 
@@ -208,7 +207,7 @@ def _draw(recipe: Recipe, csv_text: str) -> dict[str, bytes]:
     return drawings
 
 
-def _provenance(name: str, report: Report) -> list[dict[str, Any]]:
+def _provenance(name: str, report: Execution) -> list[dict[str, Any]]:
     """What the manifest says of every run; the results themselves are in the CSV."""
     described = []
     for record in report.records:

@@ -1,7 +1,7 @@
 """What the tables of the figures say of the paper's empirical claims: verdicts, page and JSON.
 
 Every claim of `paper_figures.abstract` has a statistic with one number for every seed.  Its mean,
-with a 95% interval (Student's t) over the seeds, decides: see `Verdict`.
+with a 95% interval (Student's t) over the seeds, decides: see `Support`.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from paper_figures.recipes import discover, load
 from paper_figures.stale import changes, command
 from paper_figures.tables import from_csv
 
-__all__ = ["Finding", "Verdict", "document", "find", "page", "stale"]
+__all__ = ["Finding", "Support", "document", "find", "page", "stale"]
 
 #: Fewer seeds decide nothing.
 ENOUGH_SEEDS = 5
 SOURCE = "abstract of arXiv:2311.17539v5, in our words"
 
 
-class Verdict(StrEnum):
+class Support(StrEnum):
     """What the seeds say."""
 
     SUPPORTED = "supported"
@@ -37,11 +37,11 @@ class Verdict(StrEnum):
 
 
 RULES = {
-    Verdict.SUPPORTED: "the whole interval is on the claimed side of the value without effect; "
+    Support.SUPPORTED: "the whole interval is on the claimed side of the value without effect; "
     "where the claim is a number, the interval also reaches it.",
-    Verdict.NOT_SUPPORTED: "the whole interval is on the other side.",
-    Verdict.INCONCLUSIVE: f"neither, or fewer than {ENOUGH_SEEDS} seeds.",
-    Verdict.NOT_RUN: "the figure has not been built.",
+    Support.NOT_SUPPORTED: "the whole interval is on the other side.",
+    Support.INCONCLUSIVE: f"neither, or fewer than {ENOUGH_SEEDS} seeds.",
+    Support.NOT_RUN: "the figure has not been built.",
 }
 
 
@@ -60,19 +60,19 @@ class Finding:
     effect: Interval | None = None
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> Support:
         """By the rules above."""
         if self.effect is None:
-            return Verdict.NOT_RUN
+            return Support.NOT_RUN
         sign, null, value = self.claim.sign, self.claim.null, self.claim.value
         # The ends of the interval, the one that lies less far in the claimed direction first.
         near, far = sorted((sign * self.effect.low, sign * self.effect.high))
         if self.effect.count < ENOUGH_SEEDS:
-            return Verdict.INCONCLUSIVE
+            return Support.INCONCLUSIVE
         if far < sign * null:
-            return Verdict.NOT_SUPPORTED
+            return Support.NOT_SUPPORTED
         reaches = value is None or far >= sign * value
-        return Verdict.SUPPORTED if near > sign * null and reaches else Verdict.INCONCLUSIVE
+        return Support.SUPPORTED if near > sign * null and reaches else Support.INCONCLUSIVE
 
 
 def find(folder: Path, claims: Sequence[Claim] = CLAIMS) -> list[Finding]:
@@ -161,7 +161,7 @@ def page(findings: Sequence[Finding]) -> str:
         "(Student's t) over the seeds; one in twenty of such intervals misses what it encloses.",
         "No effect is 0 where no other number is named. Where a laptop's figure has 20 seeds, 5",
         "had left a claim undecided: it was looked at twice, and one in ten may miss.",
-        "`python -m paper_figures claims --results docs/results` prints this page, and refuses",
+        "`sam-figures claims --results docs/results` prints this page, and refuses",
         "tables whose code or statements have changed since they were computed or verified.",
         "",
         *(f"- **{verdict}**: {rule}" for verdict, rule in RULES.items()),

@@ -28,7 +28,16 @@ from numerics.progress import console
 from paper_figures.canonical import canonical_json, sha256
 from paper_figures.provenance import environment
 
-__all__ = ["Record", "Report", "Run", "RunFailed", "RunStore", "atomic_write", "execute"]
+__all__ = [
+    "Execution",
+    "Record",
+    "Run",
+    "RunFailed",
+    "RunStore",
+    "atomic_write",
+    "execute",
+    "seed_of",
+]
 
 #: Temporary files older than this many seconds were left by a killed process.
 STALE_AFTER = 3600.0
@@ -54,17 +63,6 @@ class Run:
     theorems: tuple[str, ...] = ()
     statements: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def given_seed(self) -> int:
-        """The seed, where it has one.
-
-        Raises:
-            ValueError: if it has none.
-        """
-        if self.seed is None:
-            raise ValueError("the run has no seed and is computed with one: give Run a seed")
-        return self.seed
-
     def key(self, recipe: str, version: str) -> str:
         """The name of the result: SHA-256 over the recipe, this input and the code's version.
 
@@ -87,6 +85,17 @@ class Run:
         }
 
 
+def seed_of(run: Run) -> int:
+    """The seed of a run that has one.
+
+    Raises:
+        ValueError: if it has none.
+    """
+    if run.seed is None:
+        raise ValueError("the run has no seed and is computed with one: give Run a seed")
+    return run.seed
+
+
 @dataclass(frozen=True)
 class Record:
     """One finished run.
@@ -106,7 +115,7 @@ class Record:
     environment: dict[str, str]
 
 
-class Report(NamedTuple):
+class Execution(NamedTuple):
     """What `execute` did: the records in the order of the runs, and how they came about."""
 
     records: tuple[Record, ...]
@@ -114,7 +123,7 @@ class Report(NamedTuple):
     reused: int
 
 
-class _Outcome(NamedTuple):
+class _Computed(NamedTuple):
     """What comes back from where a run was computed."""
 
     result: dict[str, Any]
@@ -205,7 +214,7 @@ def execute(
     executor: Executor,
     *,
     force: bool = False,
-) -> Report:
+) -> Execution:
     """Fetch every run from the store, computing and storing the ones that are not there.
 
     Each result is stored as soon as it is known, so an interrupt or a kill loses at most the runs
@@ -238,26 +247,26 @@ def execute(
     missing = {key: run for key, run in zip(keys, runs, strict=True) if key not in records}
     with _progress(recipe, len(missing)) as advance:
 
-        def keep(key: str, outcome: _Outcome) -> None:
+        def keep(key: str, outcome: _Computed) -> None:
             records[key] = Record(missing[key], key=key, **outcome._asdict())
             store.save(recipe, records[key])
             advance()
 
         _compute_all(compute, missing, executor, keep)
-    return Report(tuple(records[key] for key in keys), len(missing), reused)
+    return Execution(tuple(records[key] for key in keys), len(missing), reused)
 
 
 def _compute_all(
     compute: Callable[[Run], Mapping[str, Any]],
     missing: Mapping[str, Run],
     executor: Executor,
-    keep: Callable[[str, _Outcome], None],
+    keep: Callable[[str, _Computed], None],
 ) -> None:
     """Hand every outcome to `keep` as soon as it is known; stop starting runs after a failure."""
-    waiting: dict[Future[_Outcome], str] = {}
+    waiting: dict[Future[_Computed], str] = {}
     failures: list[tuple[Run, Exception]] = []
 
-    def take(future: Future[_Outcome]) -> None:
+    def take(future: Future[_Computed]) -> None:
         key = waiting.pop(future)
         try:
             outcome = future.result()
@@ -289,7 +298,7 @@ def _compute_all(
         raise RunFailed(f"{type(error).__name__}: {error} (in the run {what})") from error
 
 
-def _timed(compute: Callable[[Run], Mapping[str, Any]], run: Run) -> _Outcome:
+def _timed(compute: Callable[[Run], Mapping[str, Any]], run: Run) -> _Computed:
     """Compute one run where the executor put it; arrays become lists there."""
     start = time.perf_counter()
     result = {}
@@ -302,7 +311,7 @@ def _timed(compute: Callable[[Run], Mapping[str, Any]], run: Run) -> _Outcome:
             result[name] = json.loads(canonical_json(plain))
         except ValueError as error:
             raise ValueError(f"the result {name!r} is not finite JSON: {error}") from None
-    return _Outcome(result, time.perf_counter() - start, environment())
+    return _Computed(result, time.perf_counter() - start, environment())
 
 
 class _NoBars(io.TextIOBase):

@@ -28,7 +28,7 @@ def command(recipe: Recipe, manifest: Mapping[str, Any]) -> str:
     if isinstance(known, str):
         return known
     options = recipe.options(manifest["preset"], manifest.get("parameters", {}))
-    return f"python -m paper_figures build {recipe.name} {options}"
+    return f"sam-figures build {recipe.name} {options}"
 
 
 def changes(recipe: Recipe, manifest: Mapping[str, Any]) -> list[str]:

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from theory import opinions as checkers
 from theory import registry
-from theory.commandline import NO_SANDBOX, Parser, ended, find, processes, program
+from theory.commandline import NO_SANDBOX, Parser, ended, find, processes
 from theory.opinions import SKIPPED, Verdict, examine
 from theory.opinions.coq import comment
 from theory.opinions.coq_theorem import document
@@ -41,11 +41,11 @@ def parser(prog: str = "", ids: Sequence[str] | None = None) -> Parser:
     """The command line's grammar.
 
     Args:
-        prog: the name of the program; as it was called by default.
+        prog: the name of the program.
         ids: the only theorems that it takes; any by default.
     """
     main = Parser(
-        prog=prog or program("sam-prove", "theory"),
+        prog=prog or "sam-prove",
         description="State theorems about sharpness-aware minimisation and check their proofs.",
         examples=(
             "list",

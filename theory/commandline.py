@@ -29,7 +29,6 @@ __all__ = [
     "find",
     "printable",
     "processes",
-    "program",
 ]
 
 BAD_INPUT, INTERRUPTED, GONE = 2, 130, 141
@@ -67,11 +66,6 @@ def find(names: Sequence[str]) -> tuple[tuple[str, Theorem], ...]:
         else:
             found.append(("", registry.get(name)))
     return tuple(found)
-
-
-def program(command: str, module: str) -> str:
-    """How the user called it: as an installed command, or as a module."""
-    return command if Path(sys.argv[0]).stem == command else f"python -m {module}"
 
 
 class Parser(argparse.ArgumentParser):

@@ -77,7 +77,7 @@ def get(theorem_id: str) -> Theorem:
     """
     theorem = seen(theorem_id, _library().get(theorem_id))
     if theorem is None:
-        raise unknown("theorem", theorem_id, _library(), "`python -m theory list` names them")
+        raise unknown("theorem", theorem_id, _library(), "`sam-prove list` names them")
     return theorem
 
 
@@ -165,7 +165,7 @@ def _of_document(path: Path) -> list[Any]:
     except (ValueError, KeyError, TypeError):
         found = []
     if not found:
-        advice = "write it with `python -m theory explain ID --json`"
+        advice = "write it with `sam-prove explain ID --json`"
         raise ValueError(f"no document with statements: {advice}")
     return found
 

@@ -61,7 +61,7 @@ def entry(recipe: Recipe, widest: int) -> Iterator[str]:
         f"[{table(recipe).name}]({table(recipe).relative_to(DOCS)}), the table that is drawn.",
         "",
         "```sh",
-        f"python -m paper_figures build {recipe.name} {options(recipe)}",
+        f"sam-figures build {recipe.name} {options(recipe)}",
         "```",
     )
 

@@ -115,8 +115,8 @@ def page(theorem: Theorem, report: Report) -> str:
         for quantity in theorem.quantities:
             lines += [f"- **`{quantity.name}`**: {plain(quantity.meaning)}", ""]
             lines += [f"    $${to_latex(quantity.expression)}$$", ""]
-    lines += ["", "## Check it", "", "```sh", f"python -m theory check {theorem.id}"]
-    lines += [f"python -m theory explain {theorem.id} --coq", "```"]
+    lines += ["", "## Check it", "", "```sh", f"sam-prove check {theorem.id}"]
+    lines += [f"sam-prove explain {theorem.id} --coq", "```"]
     return "\n".join(lines) + "\n"
 
 

@@ -11,7 +11,7 @@ from torch import nn
 from numerics.hessians import SQUARE_LOSS
 from numerics.hessians.losses import Loss
 from numerics.networks.perceptrons import mlp
-from numerics.training.comparisons import Comparison
+from numerics.training.comparisons import Trial
 from numerics.training.ensembles import generator
 from numerics.training.epochs import Data
 
@@ -19,7 +19,7 @@ __all__ = ["TeacherStudent"]
 
 
 @dataclass(frozen=True)
-class TeacherStudent(Comparison):
+class TeacherStudent(Trial):
     r"""Regression on $y = t(\xi) + \sigma\varepsilon$, $\xi \sim N(0, I)$, $t$ a ReLU perceptron.
 
     Teacher and student have one hidden layer; the teacher's outputs are scaled to variance 1 on the

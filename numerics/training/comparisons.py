@@ -15,11 +15,11 @@ from numerics.training.epochs import Data, Fit, StepSchedule, fit_ensemble, mist
 from numerics.training.to_loss import Member
 from theory.trusted.algorithms import NORMALIZED_SAM, SAM, SGD
 
-__all__ = ["Classification", "Comparison"]
+__all__ = ["Classification", "Trial"]
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Trial:
     r"""Heavy ball with and without SAM (normalised over all parameters or not, same batch).
 
     Weight decay is added to the gradient of the descent step and not perturbed; the step size is
@@ -147,7 +147,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Classification(Comparison):
+class Classification(Trial):
     """Training by the cross-entropy, scores by the error rate."""
 
     @property

@@ -17,7 +17,7 @@ from numerics.data.mnist import fingerprint
 from numerics.networks.perceptrons import Minimum, MnistMlp
 from numerics.statistics import mean_interval, paired_ratio
 from paper_figures import style
-from paper_figures.runs import Record, Run
+from paper_figures.runs import Record, Run, seed_of
 from paper_figures.tables import Row
 from theory import NORMALIZED_SAM, SAM, SGD
 from theory.evaluation import evaluate
@@ -65,7 +65,7 @@ def runs(parameters: Mapping[str, Any]) -> list[Run]:
 
 def compute(run: Run) -> dict[str, Any]:
     """Train the algorithms from one seed and measure where they end."""
-    minima = MnistMlp(**run.parameters, seeds=(run.given_seed,)).minima()
+    minima = MnistMlp(**run.parameters, seeds=(seed_of(run),)).minima()
     devices = sorted({minimum.run.device for minimum in minima})
     return {
         "device": ", ".join(devices),

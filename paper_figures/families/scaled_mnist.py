@@ -9,7 +9,7 @@ from numerics.data.mnist import fingerprint
 from numerics.networks.patch_attention import AttentionMnist
 from numerics.networks.scaled_mnist import MnistComparison, ScaledMnist
 from paper_figures.families.comparisons import by_setting, gain_rows
-from paper_figures.runs import Record, Run
+from paper_figures.runs import Record, Run, seed_of
 from paper_figures.tables import Row
 
 __all__ = [
@@ -81,7 +81,7 @@ def compute(run: Run) -> dict[str, Any]:
     """Train the members of one seed; error rates between 0 and 1."""
     setting = dict(run.parameters)
     network = NETWORKS[setting.pop("network", PERCEPTRON)]
-    return network(**setting).outcome(run.given_seed, run.device)
+    return network(**setting).outcome(seed_of(run), run.device)
 
 
 def table(parameters: Mapping[str, Any], records: Sequence[Record]) -> list[Row]:

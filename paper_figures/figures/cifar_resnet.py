@@ -12,7 +12,7 @@ from numerics.networks.cifar_resnet import CifarResNet
 from paper_figures.families import comparisons, drawing
 from paper_figures.families.comparisons import FIXED_RADIUS
 from paper_figures.recipes import Recipe
-from paper_figures.runs import Record, Run
+from paper_figures.runs import Record, Run, seed_of
 from paper_figures.tables import Row
 
 CAPTION = f"""\
@@ -53,7 +53,7 @@ def runs(parameters: Mapping[str, Any]) -> list[Run]:
 
 def compute(run: Run) -> dict[str, Any]:
     """Train the members of one seed; error rates between 0 and 1."""
-    return CifarResNet(**run.parameters).outcome(run.given_seed, run.device)
+    return CifarResNet(**run.parameters).outcome(seed_of(run), run.device)
 
 
 def table(parameters: Mapping[str, Any], records: Sequence[Record]) -> list[Row]:

@@ -18,7 +18,7 @@ from numerics.problems import LeastSquares
 from numerics.problems.constants import Constants
 from paper_figures import style
 from paper_figures.recipes import Recipe
-from paper_figures.runs import Record, Run
+from paper_figures.runs import Record, Run, seed_of
 from paper_figures.tables import Row
 from theory import SAM, SGD
 from theory.evaluation import evaluate
@@ -126,7 +126,7 @@ def compute(run: Run) -> dict[str, Any]:
         fit = fit_rate(curve, first=choices["steps"] // 2)
         return result | {"losses": curve[steps], "rate": [fit.rate, fit.low, fit.high]}
     runs = choices["runs"]
-    samples = instance.sampled_losses(*arguments, runs=runs, seed=run.given_seed).samples
+    samples = instance.sampled_losses(*arguments, runs=runs, seed=seed_of(run)).samples
     assert samples is not None
     return result | {"losses": samples[:, steps].numpy()}
 

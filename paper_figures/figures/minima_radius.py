@@ -13,7 +13,7 @@ from numerics.networks.perceptrons import MnistMlp
 from paper_figures import style
 from paper_figures.families import drawing, minima
 from paper_figures.recipes import Recipe
-from paper_figures.runs import Record, Run
+from paper_figures.runs import Record, Run, seed_of
 from paper_figures.tables import Row
 from theory import NORMALIZED_SAM, SAM, SGD
 
@@ -61,7 +61,7 @@ def compute(run: Run) -> dict[str, Any]:
     """Train everything from one seed and measure where it ends."""
     setting = dict(run.parameters)
     radii = setting.pop("radii")
-    problem = MnistMlp(**setting, seeds=(run.given_seed,))
+    problem = MnistMlp(**setting, seeds=(seed_of(run),))
     found = problem.minima(members=problem.members(radii[SAM.name], radii[NORMALIZED_SAM.name]))
     return {
         "device": found[0].run.device,

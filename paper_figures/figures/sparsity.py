@@ -15,7 +15,7 @@ from numerics.statistics import mean_interval
 from paper_figures import style
 from paper_figures.families import comparisons, drawing, scaled_mnist
 from paper_figures.recipes import Recipe
-from paper_figures.runs import Record, Run
+from paper_figures.runs import Record, Run, seed_of
 from paper_figures.tables import Row
 from theory import SGD
 
@@ -90,7 +90,7 @@ def runs(parameters: Mapping[str, Any]) -> list[Run]:
 
 def compute(run: Run) -> dict[str, Any]:
     """Train the members of one seed; error rates between 0 and 1."""
-    return SparseMnist(**run.parameters).outcome(run.given_seed, run.device)
+    return SparseMnist(**run.parameters).outcome(seed_of(run), run.device)
 
 
 def table(parameters: Mapping[str, Any], records: Sequence[Record]) -> list[Row]:

@@ -11,7 +11,7 @@ from numerics.networks.teacher_student import TeacherStudent
 from paper_figures.families import comparisons
 from paper_figures.families.comparisons import FIXED_RADIUS
 from paper_figures.recipes import Recipe
-from paper_figures.runs import Record, Run
+from paper_figures.runs import Record, Run, seed_of
 from paper_figures.tables import Row
 
 CAPTION = f"""\
@@ -49,7 +49,7 @@ def runs(parameters: Mapping[str, Any]) -> list[Run]:
 
 def compute(run: Run) -> dict[str, Any]:
     """Train the members of one seed; scores are mean losses."""
-    return TeacherStudent(**run.parameters).outcome(run.given_seed, run.device)
+    return TeacherStudent(**run.parameters).outcome(seed_of(run), run.device)
 
 
 def table(parameters: Mapping[str, Any], records: Sequence[Record]) -> list[Row]:

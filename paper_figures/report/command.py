@@ -1,4 +1,4 @@
-"""`python -m paper_figures report`: write the page."""
+"""`sam-figures report`: write the page."""
 
 from __future__ import annotations
 

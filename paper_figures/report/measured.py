@@ -1,4 +1,4 @@
-"""What `python -m numerics check --json` says, theorem by theorem."""
+"""What `sam-measure check --json` says, theorem by theorem."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def read(text: str, known: Collection[str], origin: str) -> Measured:
         result = Measured(document["version"], document["device"], len(document["seeds"]), verdicts)
     except (ValueError, LookupError, TypeError) as problem:
         raise ValueError(
-            f"{origin} is not what `python -m numerics check --json` prints "
+            f"{origin} is not what `sam-measure check --json` prints "
             f"({type(problem).__name__}: {problem}): measure again"
         ) from None
     unknown = [theorem for theorem in verdicts if theorem not in known]
@@ -98,5 +98,5 @@ def measure(known: Collection[str]) -> Measured:
     command = [sys.executable, "-m", "numerics", "check", "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode not in (0, 1):  # 1: something is violated, and is reported
-        raise ValueError(f"numerics check ended with status {done.returncode}: see its message")
-    return read(done.stdout, known, "numerics check")
+        raise ValueError(f"sam-measure check ended with status {done.returncode}: see its message")
+    return read(done.stdout, known, "sam-measure check")

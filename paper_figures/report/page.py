@@ -21,13 +21,13 @@ from theory.opinions import Verdict, examine
 from theory.text.markup import Markup, badge, folded, join, prose, tag
 from theory.trusted.statements import Kind, Status
 
-__all__ = ["Report", "build", "render"]
+__all__ = ["Page", "build", "render"]
 
 TEMPLATE = "page.html"
 
 
 @dataclass(frozen=True)
-class Report:
+class Page:
     """The page, and whether all is as recorded and nothing is violated.
 
     Attributes:
@@ -48,11 +48,11 @@ class Report:
         return not self.differing and not self.violated
 
 
-def build(measured: Measured | None, docs: Path, checkers: Sequence[str] = ("kernel",)) -> Report:
+def build(measured: Measured | None, docs: Path, checkers: Sequence[str] = ("kernel",)) -> Page:
     """Check the library, compute the stability map, and write the page.
 
     Args:
-        measured: what `python -m numerics check` found, if it ran.
+        measured: what `sam-measure check` found, if it ran.
         docs: the pages that show figures beside theorems.
         checkers: who is asked, besides the kernel.
 
@@ -71,7 +71,7 @@ def render(
     measured: Measured | None,
     figures: Sequence[Figure],
     explorer: Mapping[str, Any],
-) -> Report:
+) -> Page:
     """The page of these verdicts, measurements, figures and stability maps."""
     known = [verdict.theorem.id for verdict in verdicts]
     cards = [
@@ -91,7 +91,7 @@ def render(
         # a closing tag inside a string would end the script
         explorer=json.dumps(explorer, allow_nan=False).replace("</", "<\\/"),
     )
-    return Report(
+    return Page(
         html,
         len(verdicts),
         tuple(v.theorem.id for v in verdicts if not v.as_recorded),

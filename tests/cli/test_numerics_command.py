@@ -1,4 +1,4 @@
-"""`python -m numerics`: exit statuses, the JSON document, no traceback on bad input."""
+"""`sam-measure`: exit statuses, the JSON document, no traceback on bad input."""
 
 import json
 

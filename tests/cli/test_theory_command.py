@@ -1,4 +1,4 @@
-"""`python -m theory`: exit statuses, the JSON document, no traceback on bad input."""
+"""`sam-prove`: exit statuses, the JSON document, no traceback on bad input."""
 
 import json
 import subprocess

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from paper_figures.build import _draw, read_built
-from paper_figures.claims import Verdict, find, page
+from paper_figures.claims import Support, find, page
 from paper_figures.recipes import discover, load
 from paper_figures.stale import changes
 from paper_figures.tables import from_csv
@@ -27,7 +27,7 @@ def test_the_page_is_computed_from_the_committed_tables(root):
     assert (root / "docs" / "claims.md").read_text(encoding="utf-8") == page(findings)
     built = {folder.name for folder in results.iterdir()}
     for one in findings:
-        assert (one.verdict is not Verdict.NOT_RUN) == (one.claim.figure in built)
+        assert (one.verdict is not Support.NOT_RUN) == (one.claim.figure in built)
 
 
 def finding(root, figure, part):
@@ -96,15 +96,15 @@ def test_every_number_that_the_readme_measured_is_in_the_tables(root):
 @pytest.mark.parametrize(
     ("figure", "part", "verdict"),
     [
-        ("mnist_generalisation", "tuned", Verdict.SUPPORTED),
-        ("mnist_generalisation", "fixed", Verdict.INCONCLUSIVE),
-        ("teacher_student", "tuned", Verdict.NOT_SUPPORTED),
-        ("best_radius", "best radius", Verdict.SUPPORTED),
-        ("label_noise", "best epoch", Verdict.SUPPORTED),
-        ("label_noise", "last epoch", Verdict.SUPPORTED),
-        ("uniformity_width", "in a ", Verdict.SUPPORTED),
-        ("uniformity_width", "in s_2", Verdict.NOT_SUPPORTED),
-        ("minima_moments", "s_2", Verdict.SUPPORTED),
+        ("mnist_generalisation", "tuned", Support.SUPPORTED),
+        ("mnist_generalisation", "fixed", Support.INCONCLUSIVE),
+        ("teacher_student", "tuned", Support.NOT_SUPPORTED),
+        ("best_radius", "best radius", Support.SUPPORTED),
+        ("label_noise", "best epoch", Support.SUPPORTED),
+        ("label_noise", "last epoch", Support.SUPPORTED),
+        ("uniformity_width", "in a ", Support.SUPPORTED),
+        ("uniformity_width", "in s_2", Support.NOT_SUPPORTED),
+        ("minima_moments", "s_2", Support.SUPPORTED),
     ],
 )
 def test_the_verdicts_are_those_that_the_readme_tells(root, figure, part, verdict):

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,9 +39,9 @@ def joined(page):
 
 
 def commands(page):
-    """The commands of the page that call Python, and the blocks that they stand in."""
+    """The commands of the page that call the toolkit, and the blocks that they stand in."""
     blocks = re.findall(r"```sh\n(.*?)```", page, re.S)
-    return [block for block in blocks if "python -m" in block and ".venv" not in block]
+    return [b for b in blocks if re.search(r"^(sam-|python -m)", b, re.M) and ".venv" not in b]
 
 
 EXPECTED = ("1 verdicts: 1 consistent", "", "hilbert-lsq", "my_figure: computed 4 runs")
@@ -53,12 +54,12 @@ def test_there_is_an_expectation_for_every_block(page):
 @pytest.fixture(scope="module")
 def followed(page, copy):
     """Every block of commands, run in the order of the page."""
-    python = f'python() {{ {sys.executable} "$@"; }}\n'
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return [
         subprocess.run(
-            ["bash", "-e", "-c", python + block],
+            ["bash", "-e", "-c", block],
             cwd=copy,
-            env=os.environ | {"PYTHONPATH": str(copy)},
+            env=os.environ | {"PYTHONPATH": str(copy), "PATH": path},
             capture_output=True,
             text=True,
             check=False,

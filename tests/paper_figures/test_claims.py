@@ -11,7 +11,7 @@ from paper_figures import abstract
 from paper_figures.__main__ import main
 from paper_figures.abstract import CLAIMS, Claim
 from paper_figures.canonical import sha256
-from paper_figures.claims import Finding, Verdict, document, find, page
+from paper_figures.claims import Finding, Support, document, find, page
 from paper_figures.families.comparisons import TUNED
 from paper_figures.recipes import discover, load
 from paper_figures.tables import from_csv, from_one_field, in_one_field, to_csv
@@ -168,14 +168,14 @@ STEADY = [1.0, 1.1, 0.9, 1.05, 0.95]
 @pytest.mark.parametrize(
     ("numbers", "sign", "null", "verdict"),
     [
-        (STEADY, 1, 0.0, Verdict.SUPPORTED),
-        (STEADY, -1, 0.0, Verdict.NOT_SUPPORTED),
-        (STEADY, 1, 2.0, Verdict.NOT_SUPPORTED),
-        (STEADY, -1, 2.0, Verdict.SUPPORTED),
-        (STEADY, 1, 1.0, Verdict.INCONCLUSIVE),
-        (STEADY[:4], 1, 0.0, Verdict.INCONCLUSIVE),  # four seeds decide nothing
-        ([0.0] * 5, 1, 0.0, Verdict.INCONCLUSIVE),
-        ([5.0, -4.0, 6.0, -5.0, 3.0], 1, 0.0, Verdict.INCONCLUSIVE),
+        (STEADY, 1, 0.0, Support.SUPPORTED),
+        (STEADY, -1, 0.0, Support.NOT_SUPPORTED),
+        (STEADY, 1, 2.0, Support.NOT_SUPPORTED),
+        (STEADY, -1, 2.0, Support.SUPPORTED),
+        (STEADY, 1, 1.0, Support.INCONCLUSIVE),
+        (STEADY[:4], 1, 0.0, Support.INCONCLUSIVE),  # four seeds decide nothing
+        ([0.0] * 5, 1, 0.0, Support.INCONCLUSIVE),
+        ([5.0, -4.0, 6.0, -5.0, 3.0], 1, 0.0, Support.INCONCLUSIVE),
     ],
 )
 def test_the_interval_decides(tmp_path, numbers, sign, null, verdict):
@@ -192,13 +192,13 @@ def test_the_interval_decides(tmp_path, numbers, sign, null, verdict):
 @pytest.mark.parametrize(
     ("sign", "null", "value", "verdict"),
     [
-        (1, 0.0, 1.05, Verdict.SUPPORTED),
-        (1, 0.0, 0.9, Verdict.SUPPORTED),  # beyond what is claimed
-        (1, 0.0, 1.2, Verdict.INCONCLUSIVE),  # an effect, but short of what is claimed
-        (-1, 2.0, 1.05, Verdict.SUPPORTED),
-        (-1, 2.0, 0.8, Verdict.INCONCLUSIVE),
-        (1, 1.0, 1.05, Verdict.INCONCLUSIVE),
-        (1, 2.0, 3.0, Verdict.NOT_SUPPORTED),
+        (1, 0.0, 1.05, Support.SUPPORTED),
+        (1, 0.0, 0.9, Support.SUPPORTED),  # beyond what is claimed
+        (1, 0.0, 1.2, Support.INCONCLUSIVE),  # an effect, but short of what is claimed
+        (-1, 2.0, 1.05, Support.SUPPORTED),
+        (-1, 2.0, 0.8, Support.INCONCLUSIVE),
+        (1, 1.0, 1.05, Support.INCONCLUSIVE),
+        (1, 2.0, 3.0, Support.NOT_SUPPORTED),
     ],
 )
 def test_a_claimed_number_has_to_be_reached(tmp_path, sign, null, value, verdict):
@@ -212,7 +212,7 @@ def test_figures_are_found_in_folders_of_their_own_and_what_is_not_built_is_not_
     built(tmp_path / "teacher_student", "teacher_student", gain_rows(), preset="paper")
     findings = find(tmp_path)
     assert [f.claim for f in findings] == list(CLAIMS)
-    run = [f for f in findings if f.verdict is not Verdict.NOT_RUN]
+    run = [f for f in findings if f.verdict is not Support.NOT_RUN]
     assert [(f.claim.figure, f.preset, f.effect.count) for f in run] == [
         ("teacher_student", "paper", 6)
     ]
@@ -295,7 +295,7 @@ def test_a_table_by_other_code_is_refused_with_the_command_that_rebuilds_it(
     change(tmp_path, lambda manifest: manifest["code"].update({function: "other"}))
     assert main(["claims", "--results", str(tmp_path)]) == 1
     out, error = capsys.readouterr()
-    command = "python -m paper_figures build teacher_student --preset laptop"
+    command = "sam-figures build teacher_student --preset laptop"
     assert (out, error) == (
         "",
         f"stale: teacher_student: the code of {function}: rebuild with `{command}`\n",

@@ -1,4 +1,4 @@
-"""`python -m paper_figures`: exit statuses, files, redrawing, determinism."""
+"""`sam-figures`: exit statuses, files, redrawing, determinism."""
 
 import contextlib
 import hashlib
@@ -238,7 +238,7 @@ def test_seeds_for_a_figure_without_any(toy_with, build):
 @pytest.mark.parametrize("arguments", [["--help"], ["build", "--help"]])
 def test_help(arguments, capsys):
     assert main(arguments) == 0
-    assert "usage: python -m paper_figures" in capsys.readouterr().out
+    assert "usage: sam-figures" in capsys.readouterr().out
 
 
 def test_one_bar_on_a_terminal_and_none_inside_a_run(toy_with, tmp_path):

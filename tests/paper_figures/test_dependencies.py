@@ -2,13 +2,14 @@
 
 import ast
 import importlib
+import pkgutil
 import sys
 import textwrap
 from pathlib import Path
 
 import pytest
 
-from paper_figures.dependencies import Code, reached
+from paper_figures.dependencies import PACKAGES, Code, reached
 from paper_figures.provenance import code_version
 
 ROOT = Path(__file__).parents[2]
@@ -194,6 +195,73 @@ def test_a_module_imported_by_a_literal_name_is_followed(kit):
         "import importlib\ndef compute(run): return importlib.import_module('kit.late').act()\n"
     )
     assert kit(more=figure) != kit("def asleep(): return 0", "def asleep(): return 1", more=figure)
+
+
+FACE = """
+import importlib
+from typing import TYPE_CHECKING
+if TYPE_CHECKING:
+    from kit.helpers import first
+    from kit.late import act as awake
+HOMES = {"first": "kit.helpers", "awake": "kit.late"}
+def __getattr__(name):
+    if name in HOMES:
+        return getattr(importlib.import_module(HOMES[name]), name)
+    raise AttributeError(name)
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "follows"),
+    [
+        ("FACTOR = 2", "FACTOR = 3", True),
+        ("return kit.registry.ENTRIES", "return dict(kit.registry.ENTRIES)", False),
+        ("def drawn(rows): return rows", "def drawn(rows): return None", False),
+    ],
+)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import kit.face\ndef compute(run): return kit.face.first(run)",
+        "from kit.face import first\ndef compute(run): return first(run)",
+        "def compute(run):\n    from kit.face import first\n    return first(run)",
+    ],
+)
+def test_what_a_lazy_face_hands_out_is_followed_name_by_name(
+    kit, monkeypatch, text, old, new, follows
+):
+    """Its imports for type checkers say where each name is at home."""
+    monkeypatch.setitem(KIT, "face", FACE)
+    assert (kit(more=text) != kit(old, new, more=text)) == follows
+
+
+def test_a_lazy_face_that_is_passed_around_is_refused(kit, monkeypatch):
+    monkeypatch.setitem(KIT, "face", FACE)
+    figure = "from kit import face\ndef compute(run): return getattr(face, run.name)\n"
+    with pytest.raises(ValueError, match=r"kit\.face\.__getattr__ .* import it by name"):
+        kit(more=figure)
+
+
+def test_lazy_faces_declare_whence_everything_comes():
+    """So that keys may trust the declaration."""
+    code = Code()
+    packages = [importlib.import_module(name) for name in PACKAGES]
+    names = [
+        module.name
+        for package in packages
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+        if not module.name.endswith("__main__")
+    ]
+    for name in [*PACKAGES, *names]:
+        face = code.module(name)
+        if face is None or "__getattr__" not in face.statements:
+            continue
+        module = importlib.import_module(name)
+        assert set(module.__all__) == face.lazy.keys() | face.statements.keys() & {*module.__all__}
+        for given, statement in face.lazy.items():
+            (alias,) = (a for a in statement.names if (a.asname or a.name) == given)
+            home = importlib.import_module(face.base(statement))
+            assert getattr(module, given) is getattr(home, alias.name)
 
 
 def test_asking_whether_a_module_is_loaded_is_no_look_up(kit):

@@ -10,7 +10,7 @@ import torch
 
 from numerics.problems import LeastSquares
 from paper_figures.abstract import CLAIMS
-from paper_figures.claims import Verdict, find
+from paper_figures.claims import Support, find
 from paper_figures.recipes import discover, load
 from paper_figures.runs import Record, Run
 from paper_figures.tables import from_csv
@@ -247,7 +247,7 @@ def test_claims_read_the_tables_as_they_are(name, smoke):
     for finding in findings:
         # The smoke presets have too few seeds to decide anything.
         assert finding.preset == "smoke"
-        assert finding.effect.count < 5 and finding.verdict is Verdict.INCONCLUSIVE
+        assert finding.effect.count < 5 and finding.verdict is Support.INCONCLUSIVE
 
 
 ON_GPU = [name for name in FIGURES if load(FIGURES[name]).on_gpu and name not in NEED_DATA]

@@ -56,7 +56,7 @@ def test_an_edited_theorem_recomputes_its_panel_only(tmp_path, capsys, another_f
 
 def test_a_manifest_says_who_computed_it_and_from_what(once):
     manifest = json.loads((once / "sharper_bounds.json").read_text())
-    command = "python -m paper_figures build sharper_bounds --preset smoke"
+    command = "sam-figures build sharper_bounds --preset smoke"
     assert manifest["command"] == command
     assert manifest["code"].keys() == {"runs", "compute", "table", "draw"}
     assert "sam-pl-linear" in manifest["statements"]["compute"]
@@ -142,7 +142,7 @@ def test_what_cannot_be_verified_is_refused(stored, place, how, said):
     rewrite({"reference": reference, "stored": table}[place], how)
     status, out, error = call()
     assert (status, out, error.count("\n")) == (1, "", 1)
-    assert said in error and "rebuild it with `python -m paper_figures build" in error
+    assert said in error and "rebuild it with `sam-figures build" in error
 
 
 @pytest.mark.slow

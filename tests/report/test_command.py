@@ -1,10 +1,10 @@
-"""`python -m paper_figures report`: the file, the exit status, one line for what is wrong."""
+"""`sam-figures report`: the file, the exit status, one line for what is wrong."""
 
 import pytest
 
 from paper_figures.__main__ import main
 from paper_figures.report import command
-from paper_figures.report.page import Report
+from paper_figures.report.page import Page
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def run(monkeypatch, capsys):
 
         def build(*given):
             asked.append(given)
-            return report or Report("<!DOCTYPE html>é", 1, (), ())
+            return report or Page("<!DOCTYPE html>é", 1, (), ())
 
         monkeypatch.setattr(command, "build", build)
         status = main(["report", *map(str, arguments)])
@@ -45,7 +45,7 @@ def test_measurements_from_a_file(run, tmp_path, document):
 
 @pytest.mark.parametrize(
     ("report", "said"),
-    [(Report("", 1, ("a",), ()), "a differ"), (Report("", 1, (), ("a", "b")), "a, b are violated")],
+    [(Page("", 1, ("a",), ()), "a differ"), (Page("", 1, (), ("a", "b")), "a, b are violated")],
 )
 def test_what_is_not_as_recorded_is_status_1(run, tmp_path, report, said):
     status, out, _, _ = run("--out", tmp_path / "a.html", report=report)
