@@ -27,6 +27,20 @@ from theory.text.plain import explained
 from theory.text.verdicts import DECIDED, as_json, headline, settled
 from theory.trusted.statements import Status, Theorem
 
+__all__ = [
+    "COLOURS",
+    "SHORT",
+    "ask",
+    "coq_file",
+    "main",
+    "parser",
+    "run_check",
+    "run_explain",
+    "run_list",
+    "summary",
+    "table",
+]
+
 COLOURS = {
     "proved": "green",
     "refuted": "magenta",

@@ -7,6 +7,8 @@ it there.  Imported before anything else, and imports only what Python itself ha
 import os
 import sys
 
+__all__ = ["HOME", "is_the_program", "leave_working_folder"]
+
 HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
 
 

@@ -26,6 +26,20 @@ from theory.trusted.terms import (
     nodes,
 )
 
+__all__ = [
+    "ROUNDING",
+    "Evaluation",
+    "Floats",
+    "conditions",
+    "evaluate",
+    "holds",
+    "implied",
+    "is_numeric",
+    "parameters",
+    "positive_root",
+    "value",
+]
+
 Floats = NDArray[np.float64]
 ROUNDING = 1e-12  # relative: what the few float64 operations of a side of a relation can lose
 

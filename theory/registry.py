@@ -29,6 +29,8 @@ from theory.trusted.statements import Theorem
 from theory.trusted.wellformed import conform
 from theory.wire import decode, encode
 
+__all__ = ["CHILD", "TIMEOUT", "BadTheoremFile", "get", "load", "load_file", "theorems_of"]
+
 try:
     import resource
 except ImportError:  # not on this system: the child's output is then not limited

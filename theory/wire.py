@@ -12,6 +12,8 @@ from typing import Any
 from theory.trusted import algorithms, certificates, statements, terms
 from theory.trusted.wellformed import check_fields
 
+__all__ = ["CLASSES", "RATIONAL", "decode", "encode"]
+
 RATIONAL = re.compile(r"-?[0-9]{1,4000}(/0*[1-9][0-9]{0,3999})?", re.ASCII)
 _MODULES: tuple[types.ModuleType, ...] = (terms, certificates, statements, algorithms)
 CLASSES: dict[str, Any] = {

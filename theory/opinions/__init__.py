@@ -11,6 +11,22 @@ from theory.messages import unknown
 from theory.trusted import kernel
 from theory.trusted.statements import Report, Status, Theorem
 
+__all__ = [
+    "DISPUTED",
+    "MODULES",
+    "SAID",
+    "SECOND_OPINIONS",
+    "SKIPPED",
+    "Opinion",
+    "SecondOpinion",
+    "Verdict",
+    "available",
+    "chosen",
+    "combine",
+    "examine",
+    "fix",
+]
+
 SKIPPED = "skipped"
 DISPUTED = "disputed"
 

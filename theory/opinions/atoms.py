@@ -9,6 +9,8 @@ from theory.trusted import lowering as lo
 from theory.trusted import terms as T
 from theory.trusted.polynomials import Atom, Frac, Monomial, Poly
 
+__all__ = ["describe", "fraction", "in_order", "point", "polynomial", "product"]
+
 
 def describe(atom: Atom) -> str:
     """An atom as readable text."""

@@ -34,6 +34,29 @@ from theory.trusted.kernel import Sign
 from theory.trusted.polynomials import Atom, Monomial, Poly
 from theory.trusted.statements import Theorem
 
+__all__ = [
+    "EVERYTHING",
+    "FIELD",
+    "KEYWORDS",
+    "LETTER",
+    "MADE_UP",
+    "PREFIXES",
+    "PRELUDE",
+    "RESERVED",
+    "SAFE",
+    "Document",
+    "Words",
+    "comment",
+    "legend",
+    "lemma",
+    "names",
+    "number",
+    "says",
+    "slug",
+    "statement",
+    "words",
+]
+
 LETTER = {Sign.ZERO: "z", Sign.NONNEGATIVE: "n", Sign.POSITIVE: "p"}
 PREFIXES = {
     lo.ValueAtom: "value",

@@ -21,6 +21,21 @@ from theory.opinions.ground import NoRefutation
 from theory.opinions.obligations import Unstated
 from theory.trusted.statements import Status, Theorem
 
+__all__ = [
+    "AXIOM",
+    "AXIOMS_OF_THE_REALS",
+    "CLOSED",
+    "FOREIGN",
+    "PLACE",
+    "SECONDS",
+    "Run",
+    "assumptions",
+    "compile_file",
+    "compiler",
+    "fix",
+    "opinion",
+]
+
 SECONDS = 180.0  # per theorem
 AXIOMS_OF_THE_REALS = frozenset(
     {

@@ -14,6 +14,8 @@ from theory.opinions.ground import Ground, statements
 from theory.trusted.kernel import Sign
 from theory.trusted.statements import Theorem
 
+__all__ = ["document"]
+
 
 def document(theorem: Theorem) -> Document:
     """The Coq file of a refutation.

@@ -34,6 +34,8 @@ from theory.trusted.polynomials import Atom, Frac, Monomial, Poly
 from theory.trusted.statements import Theorem
 from theory.trusted.terms import Time
 
+__all__ = ["NAME", "SUPPOSED", "document", "in_time", "timed"]
+
 NAME = "the_theorem"
 SUPPOSED = """(* The theorem, from what real arithmetic cannot see: its hypotheses, the instances of
    its rules, squared norms, the tower rule and the starting point, and the expectations of what

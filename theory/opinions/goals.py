@@ -13,6 +13,28 @@ from theory.trusted.kernel import Sign
 from theory.trusted.polynomials import Atom, Poly
 from theory.trusted.terms import Time
 
+__all__ = [
+    "Divisor",
+    "Expression",
+    "Induction",
+    "Known",
+    "Obligation",
+    "Origin",
+    "Plain",
+    "Problem",
+    "ProductOf",
+    "Rational",
+    "Scaled",
+    "Split",
+    "SquareOf",
+    "Step",
+    "SumOf",
+    "Use",
+    "has",
+    "parts",
+    "refutes",
+]
+
 
 class Origin(StrEnum):
     """Where a fact comes from."""

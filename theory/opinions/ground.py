@@ -24,6 +24,8 @@ from theory.trusted.statements import Condition, Hypothesis, Theorem
 from theory.trusted.terms import IllFormed
 from theory.trusted.wellformed import conform, has
 
+__all__ = ["SIGNS", "Ground", "NoRefutation", "statements"]
+
 SIGNS = {"==": Sign.ZERO, "<=": Sign.NONNEGATIVE, "<": Sign.POSITIVE}
 
 

@@ -45,6 +45,8 @@ from theory.trusted.polynomials import Atom, Frac, Poly
 from theory.trusted.statements import Lemma, Theorem
 from theory.trusted.wellformed import RESERVED, conform
 
+__all__ = ["Unstated", "Walked", "problem"]
+
 
 class Unstated(ValueError):
     """A proof that does not even state its obligations, with the step and the reason."""

@@ -13,6 +13,8 @@ from fractions import Fraction
 
 from theory.trusted.polynomials import Atom, Frac, Poly
 
+__all__ = ["Exponents", "Ratio", "constant", "factors", "quotient", "ratio", "reduced"]
+
 Exponents = tuple[int, ...]
 
 

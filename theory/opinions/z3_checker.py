@@ -42,6 +42,8 @@ from theory.trusted.lowering import ParamAtom
 from theory.trusted.polynomials import Atom, Poly
 from theory.trusted.statements import Status, Theorem
 
+__all__ = ["FREELY", "LIBRARY", "SECONDS", "Answer", "Outcome", "answer", "fix", "load", "opinion"]
+
 LIBRARY = "Z3_LIB_DIRS"  # the name among the builtins by which z3 is told where its library lies
 SECONDS = 10.0  # per obligation
 FREELY = 1.0  # of these, how many at most without the certificate

@@ -12,6 +12,8 @@ from theory.opinions.ground import Ground, NoRefutation, statements
 from theory.trusted.kernel import Sign
 from theory.trusted.statements import Status, Theorem
 
+__all__ = ["opinion", "solver_for"]
+
 
 def opinion(z3: Any, theorem: Theorem, seconds: float) -> Opinion:
     """What z3 says of a refutation: refuted if the negation of every statement is unsatisfiable.

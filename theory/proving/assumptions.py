@@ -21,6 +21,19 @@ from theory.trusted.terms import (
     norm2,
 )
 
+__all__ = [
+    "Convention",
+    "convex",
+    "interpolation",
+    "minimiser",
+    "polyak_lojasiewicz",
+    "positive_semidefinite",
+    "smooth",
+    "smooth_convex",
+    "smooth_strongly_convex",
+    "strongly_convex",
+]
+
 Convention = Literal["half", "bare"]
 
 u, v = Named("u"), Named("v")

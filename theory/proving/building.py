@@ -37,6 +37,21 @@ from theory.trusted.terms import (
     substitute,
 )
 
+__all__ = [
+    "NOW",
+    "UNPROVED",
+    "add",
+    "geometric_decay",
+    "geometric_growth",
+    "minus",
+    "number",
+    "positive",
+    "signs",
+    "times",
+    "with_growth",
+    "with_rate",
+]
+
 NOW = Time()
 UNPROVED = NOTHING  # the empty certificate: what a statement with a refutation gives its claims
 

@@ -16,6 +16,8 @@ from theory.trusted.instances import Instance, Polynomial, read
 from theory.trusted.notation import symbol
 from theory.trusted.statements import Condition, Hypothesis, Theorem
 
+__all__ = ["MARK", "UNUSABLE", "degenerate", "mark", "remarks"]
+
 MARK = "°"
 UNUSABLE = (ValueError, KeyError, ZeroDivisionError, OverflowError)
 

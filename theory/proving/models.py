@@ -34,6 +34,19 @@ from theory.trusted.statements import (
     Witness,
 )
 
+__all__ = [
+    "Array",
+    "Model",
+    "degree",
+    "failing_claims",
+    "is_positive_semidefinite",
+    "of_witness",
+    "quadratic_forms",
+    "rational",
+    "refutes",
+    "relevant",
+]
+
 Array = NDArray[Any]
 
 

@@ -10,6 +10,18 @@ from fractions import Fraction
 from theory.trusted import terms as T
 from theory.trusted.statements import Matrix, Quadratic, Row, Theorem
 
+__all__ = [
+    "DIRECTIONS",
+    "SAMPLES",
+    "SHEAR",
+    "TURN",
+    "Scene",
+    "diagonal",
+    "mean",
+    "natural_scenes",
+    "operators",
+]
+
 SAMPLES: tuple[tuple[tuple[int, ...], ...], ...] = (
     ((1,), (2,)),
     ((0,), (1,)),

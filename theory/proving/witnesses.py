@@ -33,6 +33,27 @@ from theory.trusted.statements import (
     Witness,
 )
 
+__all__ = [
+    "GRID",
+    "HAIR",
+    "Exact",
+    "Rows",
+    "algebraic",
+    "binomial_roots",
+    "boundaries",
+    "candidates",
+    "completed",
+    "find",
+    "free_vectors",
+    "instances",
+    "of_model",
+    "parameters",
+    "positive_root",
+    "quadratic",
+    "rational_root",
+    "witness",
+]
+
 Exact = int | str | Number
 Rows = Sequence[Sequence[Exact]]
 GRID = tuple(map(Fraction, ("1/2", "1/4", "1", "1/10", "2", "1/3", "4", "1/40", "8", "0", "-1")))

@@ -16,6 +16,8 @@ from theory.trusted import terms as T
 from theory.trusted.certificates import Add, Cone, Fact, Invert, MeanOf, Multiple, Norm, Times
 from theory.trusted.statements import Condition, Lemma, Theorem
 
+__all__ = ["Uncertain", "certificate", "extended"]
+
 
 class Uncertain(Exception):
     """A sign that the proof needs and that could not be certified."""

@@ -27,6 +27,20 @@ from theory.trusted.lowering import (
 from theory.trusted.polynomials import Atom, Frac, Monomial
 from theory.trusted.statements import Assumption, Condition, Rule, Theorem
 
+__all__ = [
+    "MANY",
+    "Candidate",
+    "Ingredients",
+    "about_parameters",
+    "distinct",
+    "gather",
+    "gram_matrix",
+    "is_sampled",
+    "parameters",
+    "useful",
+    "value",
+]
+
 MANY = 400
 
 

@@ -19,6 +19,8 @@ from theory.trusted.lowering import ParamAtom
 from theory.trusted.polynomials import Frac, Monomial, Poly
 from theory.trusted.terms import Const, Param, Power, Product, Scalar, Sum
 
+__all__ = ["Element", "Field", "Form", "Point", "Ring", "Unsupported", "factors", "fraction"]
+
 Element = Any  # an element of QQ(parameters), by sympy
 Ring = Any  # an element of QQ[parameters], by sympy
 Point = Mapping[str, Fraction]

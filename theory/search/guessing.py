@@ -12,6 +12,8 @@ from theory.search.candidates import Ingredients
 from theory.search.fields import Element, Point, Ring, factors
 from theory.search.sdp import Floats
 
+__all__ = ["NUMBERS", "building_blocks", "guesses"]
+
 NUMBERS = tuple(map(Fraction, ("1", "2", "1/2", "4", "1/4", "3", "3/2", "-1", "-2", "-1/2")))
 MOST_FACTORS, MOST_TERMS = 8, 3
 

@@ -20,6 +20,8 @@ from theory.search.fields import Field, Ring, fraction
 from theory.search.linear import solutions
 from theory.trusted.certificates import Add, Cone, Invert, Multiple, Number, Times
 
+__all__ = ["MANY", "Known", "combination", "degree", "identity", "multiples", "products", "scaled"]
+
 NOTHING, ONE = Fraction(0), Fraction(1)
 MANY = 500
 

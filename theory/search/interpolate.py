@@ -11,6 +11,8 @@ import numpy as np
 from theory.search.fields import Element, Field, Point
 from theory.search.linear import eliminate
 
+__all__ = ["DEGREE", "PRIME", "SPARE", "Residue", "fit"]
+
 PRIME = 2**127 - 1
 SPARE = 4
 DEGREE = 6

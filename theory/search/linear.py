@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+__all__ = ["Number", "Solutions", "eliminate", "solutions"]
+
 Number = Any  # anything with + - * / whose zero is false
 
 

@@ -15,6 +15,8 @@ from theory.text.html import typeset
 from theory.text.markup import badge, prose, tag
 from theory.trusted.statements import Status, Theorem
 
+__all__ = ["STOPS", "VERDICTS", "Clock", "NotFound", "Outcome", "SearchStatus", "Stop", "shown"]
+
 
 class SearchStatus(StrEnum):
     """How a search ended.  Only `found` comes with a theorem, which the kernel has accepted."""

@@ -34,6 +34,8 @@ from theory.search.squares import WeightedSquare, decompose
 from theory.trusted.certificates import Add, Cone, Multiple, Number, Square, Times
 from theory.trusted.terms import Const
 
+__all__ = ["LARGE", "PRECISIONS", "TINY", "Block", "sum_of_squares"]
+
 PRECISIONS = (1, 2, 12, 60, 1000, 10**5, 10**7)
 TINY = 1e-6
 LARGE = 800

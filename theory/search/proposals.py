@@ -26,6 +26,8 @@ from theory.search.sdp import Answer, Solver, SolverStatus, residual, solve
 from theory.search.system import System, build
 from theory.trusted.terms import Vector
 
+__all__ = ["FIRST", "GUESSES", "PREFERENCES", "ROUNDS", "SPREAD", "Proposal", "Search", "propose"]
+
 FIRST = 3
 ROUNDS = (8, 16, 32, 64, 110)
 SPREAD = 16

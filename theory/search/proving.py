@@ -43,6 +43,8 @@ from theory.trusted.terms import (
     substitute,
 )
 
+__all__ = ["SAMPLES", "STATED", "TRIED", "Task", "explained", "prove"]
+
 SAMPLES = 110
 #: What a task says in terms of the parameters.
 STATED = ("theorem", "claim", "points", "vectors")

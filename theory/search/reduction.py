@@ -17,6 +17,8 @@ from theory.search.linear import eliminate, solutions
 from theory.trusted import terms as T
 from theory.trusted.polynomials import Monomial
 
+__all__ = ["equality_multipliers", "reduced", "remainder"]
+
 
 def reduced(given: Ingredients) -> Ingredients:
     """The ingredients modulo the equalities, with as few vectors as possible."""

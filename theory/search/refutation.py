@@ -19,6 +19,8 @@ from theory.search.sampling import points, range_conditions
 from theory.trusted import terms as T
 from theory.trusted.statements import Condition, Theorem
 
+__all__ = ["NOTHING", "UNUSABLE", "candidates", "refute"]
+
 NOTHING = Fraction(0)
 UNUSABLE = (ValueError, KeyError, ZeroDivisionError)
 

@@ -19,6 +19,18 @@ from theory.search.linear import Solutions, solutions
 from theory.search.sdp import Floats, Sdp, matrices, triangle
 from theory.search.system import System, kernel_rows
 
+__all__ = [
+    "DENOMINATORS",
+    "TOLERANCE",
+    "Rounded",
+    "identity_on",
+    "is_valid",
+    "kernels",
+    "polish",
+    "rational",
+    "round_at",
+]
+
 ZERO, ONE = Fraction(0), Fraction(1)
 DENOMINATORS = (12, 100, 1000, 10000)
 TOLERANCE = 1e-6

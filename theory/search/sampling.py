@@ -12,6 +12,8 @@ from theory.search.fields import Field, Point
 from theory.trusted.statements import Condition, Hypothesis, Lemma
 from theory.trusted.terms import Param, Relation
 
+__all__ = ["points", "range_conditions"]
+
 TRIES, IDLE = 40_000, 4_000
 
 

@@ -18,6 +18,21 @@ from numpy.typing import NDArray
 
 from theory.messages import optional
 
+__all__ = [
+    "RESIDUAL",
+    "TOLERANCES",
+    "Answer",
+    "Floats",
+    "Sdp",
+    "Solver",
+    "SolverStatus",
+    "clarabel",
+    "matrices",
+    "residual",
+    "solve",
+    "triangle",
+]
+
 Floats = NDArray[np.float64]
 RESIDUAL = 1e-5  # relative; a proposal further off than this is of no use to the rounding
 TOLERANCES = (1e-9, 1e-7)  # the second where the first is not reached

@@ -16,6 +16,8 @@ from theory.search.sdp import Answer, Solver, SolverStatus
 from theory.trusted.certificates import Add, Cone, Fact, Invert, Number, Square, Times
 from theory.trusted.terms import Relation
 
+__all__ = ["MARGINS", "NOT_ASKED", "ORDERS", "Signs"]
+
 ORDERS = (1, 2, 3)
 NOT_ASKED = Answer(SolverStatus.SOLVED, reason="the solver was not asked")
 MARGINS = (Fraction(1), Fraction(1, 10), Fraction(1, 100))

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+__all__ = ["Number", "Simplicity", "WeightedSquare", "decompose"]
+
 Number = Any
 Simplicity = Callable[[Number, Sequence[Number]], Any]
 

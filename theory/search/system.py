@@ -13,6 +13,8 @@ from theory.search.fields import Element, Form, Point
 from theory.search.linear import Solutions, solutions
 from theory.search.sdp import Sdp, triangle
 
+__all__ = ["Row", "System", "build", "kernel_rows"]
+
 Row = tuple[Element, ...]
 
 

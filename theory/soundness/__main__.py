@@ -20,6 +20,19 @@ from theory.soundness import refutations, report
 from theory.soundness.refutations import Refutations
 from theory.soundness.report import Fuzz, Mutation, Tampering
 
+__all__ = [
+    "LEGEND",
+    "gather",
+    "main",
+    "mutate",
+    "parser",
+    "refute",
+    "run",
+    "shares",
+    "tables",
+    "tamper",
+]
+
 CHUNK, LONG, WIDTH = 1000, 10, 110
 
 

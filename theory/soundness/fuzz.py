@@ -20,6 +20,45 @@ from theory.trusted import certificates as C
 from theory.trusted import terms as T
 from theory.trusted.statements import Attribution, Condition, Kind, Lemma, Source, Theorem
 
+__all__ = [
+    "NAMES",
+    "POWERS",
+    "TRICKS",
+    "Case",
+    "Draft",
+    "Point",
+    "absent_hypothesis",
+    "case_split",
+    "circle",
+    "cone",
+    "division",
+    "divisors_of",
+    "draft",
+    "equality",
+    "expression",
+    "false_case",
+    "hypotheses_at",
+    "inverse",
+    "is_true_at_witness",
+    "make",
+    "multiplied_out",
+    "negated_square",
+    "negative_number",
+    "number",
+    "own_conclusion",
+    "own_induction",
+    "polynomial",
+    "positive_case",
+    "power",
+    "product_for_square",
+    "run",
+    "strict",
+    "true_case",
+    "unchanged",
+    "value",
+    "wrong_multiplier",
+]
+
 NAMES = ("p", "q", "r")
 POWERS = (0, 1, 1, 2)
 Point = dict[str, Fraction]

@@ -15,6 +15,24 @@ from theory.trusted.polynomials import Frac
 from theory.trusted.statements import Assumption, Condition, Theorem
 from theory.trusted.wellformed import has
 
+__all__ = [
+    "PERCENT",
+    "Mutant",
+    "Path",
+    "Tree",
+    "changes",
+    "of_claims",
+    "of_hypotheses",
+    "of_quantities",
+    "of_relation",
+    "of_symmetry",
+    "of_theorem",
+    "places",
+    "put",
+    "relations",
+    "says_the_same",
+]
+
 PERCENT = Fraction(101, 100)
 Path = tuple[int | str, ...]
 Tree = TypeVar("Tree")

@@ -19,6 +19,8 @@ from theory.soundness.mutants import Path, places, put
 from theory.trusted import kernel
 from theory.trusted.statements import Status, Theorem, Witness
 
+__all__ = ["Refutations", "candidates", "changes", "is_genuine", "judge"]
+
 
 @dataclass(frozen=True)
 class Refutations:

@@ -15,6 +15,8 @@ from theory.proving.witnesses import free_vectors, instances, parameters
 from theory.trusted import terms as T
 from theory.trusted.statements import Lemma, Theorem
 
+__all__ = ["SPECTRA", "TIMES", "UNITS", "counterexample", "is_weaker", "only", "pool"]
+
 TIMES = (0, 1, 2)
 SPECTRA: tuple[tuple[tuple[int | str, ...], ...], ...] = (
     ((0,), (1,)),

@@ -16,6 +16,22 @@ from theory.trusted.kernel import Rejected
 from theory.trusted.statements import Lemma, Theorem
 from theory.trusted.terms import IllFormed
 
+__all__ = [
+    "COUNTED",
+    "FUZZ",
+    "SAMPLE",
+    "Fuzz",
+    "Mutation",
+    "Tampering",
+    "failures",
+    "generate",
+    "is_refused_somewhere",
+    "is_rejected",
+    "mutate",
+    "tamper",
+    "together",
+]
+
 SAMPLE = 30  # instances in which a mutant that no counterexample refutes is compared
 FUZZ: dict[str, Callable[[random.Random], fuzz.Case]] = {
     "true": fuzz.true_case,

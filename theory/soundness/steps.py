@@ -10,6 +10,8 @@ from theory.trusted.statements import Lemma, Status, Theorem
 from theory.trusted.terms import IllFormed
 from theory.trusted.wellformed import conform
 
+__all__ = ["Place", "accepts", "places_of"]
+
 
 @dataclass(frozen=True)
 class Place:

@@ -20,6 +20,8 @@ from theory.trusted import terms as T
 from theory.trusted.lowering import lower
 from theory.trusted.statements import Lemma
 
+__all__ = ["CONES", "Tampered", "denote", "is_equivalent", "of_step", "tamperings"]
+
 CONES: tuple[type, ...] = get_args(C.Cone)
 
 

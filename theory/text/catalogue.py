@@ -11,6 +11,8 @@ from theory.opinions import examine
 from theory.text.verdicts import headline
 from theory.trusted.statements import Theorem
 
+__all__ = ["catalogue", "main", "updated"]
+
 BEGIN, END = "<!-- catalogue: begin -->", "<!-- catalogue: end -->"
 
 

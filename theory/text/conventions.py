@@ -13,6 +13,8 @@ from theory.text.printing import Printer
 from theory.trusted import terms as T
 from theory.trusted.statements import ITERATE, Condition, Theorem
 
+__all__ = ["SPACE", "algorithm", "conventions"]
+
 SPACE = "of a real inner-product space, whatever its dimension"
 
 

@@ -34,6 +34,20 @@ from theory.trusted.terms import (
     nodes,
 )
 
+__all__ = [
+    "INSTANCE",
+    "ROOT",
+    "SAMPLES",
+    "WITNESS",
+    "Value",
+    "defining",
+    "expression",
+    "judged",
+    "symbols",
+    "told",
+    "untrue",
+]
+
 Value = Number | Row | Matrix
 ROOT = Param("s")
 SAMPLES = "the samples b are equally likely; what has no matrix of its own has A_b"

@@ -22,6 +22,18 @@ from theory.text.verdicts import headline, is_proof, steps
 from theory.trusted.statements import Condition, Theorem, Witness
 from theory.trusted.terms import Relation
 
+__all__ = [
+    "MATHEMATICAL",
+    "PREAMBLE",
+    "ROW",
+    "SPECIAL",
+    "article",
+    "display",
+    "prose",
+    "shown_value",
+    "typeset",
+]
+
 ROW = r" \\ "
 
 PREAMBLE = r"""\documentclass{article}

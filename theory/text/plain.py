@@ -20,6 +20,8 @@ from theory.text.prose import AUTHOR, UNSEEN, sentences
 from theory.text.verdicts import headline, is_proof, steps
 from theory.trusted.statements import Condition, Source, Theorem, Witness
 
+__all__ = ["TEXT_PRINTER", "cited", "explain", "explained", "shown_value"]
+
 TEXT_PRINTER = Printer(TEXT)
 
 

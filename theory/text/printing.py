@@ -13,6 +13,17 @@ from fractions import Fraction
 from theory.trusted import terms as T
 from theory.trusted.notation import in_latex, symbol
 
+__all__ = [
+    "DERIVATIVES",
+    "LATEX",
+    "SUPERSCRIPTS",
+    "TEXT",
+    "Printer",
+    "Vocabulary",
+    "to_latex",
+    "to_text",
+]
+
 ADDITIVE, MULTIPLICATIVE, ATOMIC = 0, 1, 2
 
 

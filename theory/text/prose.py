@@ -6,6 +6,19 @@ from collections.abc import Sequence
 
 from theory.trusted.statements import Sentence, Theorem
 
+__all__ = [
+    "ALGORITHM",
+    "AUTHOR",
+    "MARK",
+    "UNSEEN",
+    "in_words",
+    "is_checked",
+    "said",
+    "sentences",
+    "symbols",
+    "unchecked",
+]
+
 #: Behind a sentence that no hypothesis and no conclusion says in symbols.
 MARK = "[not checked]"
 #: Beside a statement in plain text.

@@ -17,6 +17,8 @@ from theory.proving.degeneracy import degenerate
 from theory.trusted.statements import Failure, Lemma, Status
 from theory.wire import encode
 
+__all__ = ["DECIDED", "NOT_REACHED", "as_json", "headline", "is_proof", "settled", "steps"]
+
 DECIDED = (Status.PROVED, Status.REFUTED)
 NOT_REACHED = "not replayed, since a step before it fails"
 
