@@ -28,6 +28,7 @@ $(VENV)/.dev: $(VENV)/.run
 check: $(VENV)/.run  ## the main job: check every proof, confront it with measurements, print the verdicts
 	$(BIN)/python -m theory check
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m numerics check  # two thread pools get in each other's way
+	@echo "Go on: '. $(BIN)/activate', then sam-prove list, sam-measure --help, sam-figures list (README: What it does)"
 
 test: $(VENV)/.dev  ## the fast tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not slow"

@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from numerics.confrontations.cases import LeastSquaresCase
     from numerics.hessians import (
         CROSS_ENTROPY,
         SQUARE_LOSS,
@@ -57,6 +58,7 @@ __all__ = [
     "EnclosedMoments",
     "HessianOperator",
     "LeastSquares",
+    "LeastSquaresCase",
     "Member",
     "MnistParity",
     "Moments",
@@ -90,6 +92,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "numerics.confrontations.cases": ("LeastSquaresCase",),
     "numerics.hessians": (
         "CROSS_ENTROPY",
         "SQUARE_LOSS",

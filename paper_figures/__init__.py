@@ -1,1 +1,47 @@
-"""Regenerate every figure from computed data."""
+"""Regenerate every figure from computed data.
+
+What a figure's file and a notebook need can be imported from here, and is loaded when it is first
+asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from paper_figures.executors import SerialExecutor
+    from paper_figures.recipes import Recipe
+    from paper_figures.runs import Record, Run, RunStore
+    from paper_figures.tables import Row, from_csv, to_csv
+
+__all__ = [
+    "Recipe",
+    "Record",
+    "Row",
+    "Run",
+    "RunStore",
+    "SerialExecutor",
+    "from_csv",
+    "to_csv",
+]
+
+_HOMES = {
+    "paper_figures.executors": ("SerialExecutor",),
+    "paper_figures.recipes": ("Recipe",),
+    "paper_figures.runs": ("Record", "Run", "RunStore"),
+    "paper_figures.tables": ("Row", "from_csv", "to_csv"),
+}
+
+
+def __getattr__(name: str) -> object:
+    for home, names in _HOMES.items():
+        if name in names:
+            found: object = getattr(importlib.import_module(home), name)
+            globals()[name] = found
+            return found
+    raise AttributeError(f"module 'paper_figures' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

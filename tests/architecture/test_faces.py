@@ -38,7 +38,7 @@ def test_theorems_are_written_and_used_with_two_modules():
 
 
 def test_users_import_from_few_modules():
-    assert len(imported_by_users()) <= 14
+    assert len(imported_by_users()) <= 8
 
 
 def imports_of(path):
