@@ -248,7 +248,7 @@ def test_the_figures_that_pages_tell_to_build_exist():
     from paper_figures.recipes import discover
 
     texts = [path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")]
-    named = set(re.findall(r"-m paper_figures build ([a-z]\w*)", "\n".join(texts)))
+    named = set(re.findall(r"sam-figures build ([a-z]\w*)", "\n".join(texts)))
     assert len(named) > 3 and named <= {"all", *discover()}
 
 
