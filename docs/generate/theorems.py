@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fnmatch import fnmatch
-from operator import attrgetter
 
 from pages import plain
 
@@ -166,7 +165,7 @@ def counterexample(theorem: Theorem, report: Report) -> Iterator[str]:
     assert theorem.refutation is not None and report.failure is not None  # the verdict is `refuted`
     yield from ("", "## Counterexample", "")
     yield "Each sample $b$ is equally likely and has the Hessian $H_b = A_b$."
-    for name, value in symbols(theorem.refutation, attrgetter("latex")):
+    for name, value in symbols(theorem.refutation, LATEX):
         yield from ("", f"$${name} = {shown(value)}$$")
     yield from ("", f"Every hypothesis holds in it, and **{plain(report.failure.claim)}** fails:")
     yield from ("", f"$${to_latex(untrue(report.failure))}$$", "", "is false.")

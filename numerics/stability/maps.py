@@ -131,9 +131,11 @@ class StabilityMap:
         ax.plot(radii, [at.one_step for at in self.boundaries], label="sufficient", color="#56B4E9")
         necessary = [at.directional.value for at in self.boundaries]
         ax.plot(radii, necessary, label="necessary", color="#E69F00")
-        for name in THEOREMS:
+        for k, name in enumerate(THEOREMS):
             ends = [at.theorems.get(name, math.nan) for at in self.boundaries]
-            ax.plot(radii, ends, label=name, linewidth=0.8, **BOUND.line)
+            dashes = (0, (1 + 2 * k, 2))
+            ax.plot(radii, ends, label=name, lw=0.8, **{**BOUND.line, "linestyle": dashes})
+        ax.legend(fontsize="x-small")
         ax.set_xlabel(r"radius $\rho$")
         ax.set_ylabel(r"step size $\eta$")
         return ax
