@@ -78,7 +78,7 @@ def clean(built, tmp_path_factory):
         Requirement(line.partition(": ")[2]) for line in lines if line.startswith("Requires-Dist:")
     ]
     needed = [r.name for r in declared if r.marker is None or r.marker.evaluate({"extra": ""})]
-    assert sorted(needed) == ["matplotlib", "mpmath", "numpy", "rich", "scipy", "torch"]
+    assert sorted(needed) == ["matplotlib", "mpmath", "numpy", "rich", "scipy", "sympy", "torch"]
     for distribution in closure(needed).values():
         for part in {file.parts[0] for file in distribution.files} - {"..", "__pycache__"}:
             link = packages / part
