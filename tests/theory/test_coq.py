@@ -172,7 +172,7 @@ def test_the_names_of_a_theorem_cannot_leave_their_comments():
 
 @pytest.mark.slow
 @needs_coq
-@pytest.mark.parametrize("name", ["forall", "R", "pow", "H1", "add_nn", "t", "a b", "ρ", "1", "S"])
+@pytest.mark.parametrize("name", ["forall", "R", "pow", "H1", "add_nn", "S"])
 def test_any_parameter_has_a_name_in_coq(name):
     odd = Param(name)
     accepted(
