@@ -55,6 +55,7 @@ def curve_points(
     "sgd-strong-growth",
     words="exact expected loss against the proved rate",
     because=CONSTANTS,
+    ignores=("best_factor",),
 )
 def growth_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
     """SGD at several step sizes, with the exact growth constant."""
@@ -82,6 +83,7 @@ def constant_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
     "sam-pl-expected-residual",
     words="exact expected loss against the proved rate",
     because=CONSTANTS,
+    ignores=("floor", "factor_under_interpolation"),
 )
 def residual_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
     """Interpolation: A = β, B = C = 0."""
@@ -119,6 +121,7 @@ def expected_loss(problem: LeastSquares, point: Tensor, step_size: float, radius
     "sam-pl-noise",
     words="exact expected loss after a step from random points",
     because=CONSTANTS,
+    ignores=("floor",),
 )
 def noise_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
     """One step from random points, with the variance that the gradients have there."""

@@ -194,7 +194,12 @@ def rate_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
     return points_of_rate(theorem, problem, admits)
 
 
-@ON_LEAST_SQUARES.like("sam-distance-large-radius", words=RATE_WORDS, because=LARGE_RADIUS)
+@ON_LEAST_SQUARES.like(
+    "sam-distance-large-radius",
+    words=RATE_WORDS,
+    because=LARGE_RADIUS,
+    ignores=("best_factor",),
+)
 def far_rate_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
     """The worst step of every setting that the theorem's factor covers."""
     return points_of_rate(theorem, problem, lambda *_: True)

@@ -70,6 +70,19 @@ class Confrontation(Generic[Subject]):
             return inconclusive(theorem.id, problem, "a rational of it is no float64: divide it")
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What a measurement takes from a theorem, and so may differ from the library's.
+
+    Attributes:
+        reads: conclusions whose right side it takes.
+        ignores: quantities that it does not take; it takes all others.
+    """
+
+    reads: tuple[str, ...] = ()
+    ignores: tuple[str, ...] = ()
+
+
 Points = Callable[[Theorem, Subject], Iterator[Point]]
 Decorator = Callable[[Points[Subject]], Points[Subject]]
 
@@ -79,7 +92,7 @@ class Register(Generic[Subject]):
 
     def __init__(self) -> None:
         self.shapes: list[tuple[Lacks, Confrontation[Subject]]] = []
-        self.special: dict[str, tuple[Confrontation[Subject], tuple[str, ...]]] = {}
+        self.special: dict[str, tuple[Confrontation[Subject], Taken]] = {}
 
     def shape(self, lacks: Lacks, words: str | Callable[[Theorem], str]) -> Decorator[Subject]:
         """Register a confrontation of every theorem that lacks nothing for it."""
@@ -91,7 +104,12 @@ class Register(Generic[Subject]):
         return decorate
 
     def like(
-        self, *ids: str, words: str, because: str, reads: tuple[str, ...] = ()
+        self,
+        *ids: str,
+        words: str,
+        because: str,
+        reads: tuple[str, ...] = (),
+        ignores: tuple[str, ...] = (),
     ) -> Decorator[Subject]:
         """Register a confrontation of all that states the same as a theorem of the library.
 
@@ -100,19 +118,20 @@ class Register(Generic[Subject]):
             words: what is measured.
             because: why the shape of the statement does not tell.
             reads: conclusions whose right side the measurement takes from the theorem.
+            ignores: quantities that it does not take from there: they must be the library's.
         """
 
         def decorate(points: Points[Subject]) -> Points[Subject]:
             found = Confrontation(points, as_words(words), because)
-            self.special |= dict.fromkeys(ids, (found, reads))
+            self.special |= dict.fromkeys(ids, (found, Taken(reads, ignores)))
             return points
 
         return decorate
 
     def find(self, theorem: Theorem) -> Confrontation[Subject] | None:
         """The confrontation for what a theorem claims; None if there is none."""
-        for name, (found, reads) in self.special.items():
-            if states_the_same(theorem, name, reads):
+        for name, (found, taken) in self.special.items():
+            if states_the_same(theorem, name, taken):
                 return found
         return next((found for lacks, found in self.shapes if lacks(theorem) == ()), None)
 
@@ -191,15 +210,15 @@ def rules_of(*assumptions: Assumption) -> frozenset[tuple[Any, Relation]]:
     return frozenset((r.variables, r.relation) for a in assumptions for r in a.rules)
 
 
-def states_the_same(theorem: Theorem, name: str, reads: tuple[str, ...]) -> bool:
-    """Whether a theorem says what one of the library says, up to the values of quantities.
+def states_the_same(theorem: Theorem, name: str, taken: Taken) -> bool:
+    """Whether a theorem says what one of the library says, up to what a measurement takes from it.
 
-    A quantity, and the right side of a conclusion in `reads`, may be another expression, in nothing
-    that the library's is not made of: the measurement takes it from the theorem.
+    That, quantities and right sides of conclusions, may be another expression, in nothing that the
+    library's is not made of.
     """
     if names(theorem) != names(theory.load()[name]):  # most differ here, which is quickly seen
         return False
-    theirs, own = skeleton(theorem, reads), of_library(name, reads)
+    theirs, own = skeleton(theorem, taken), of_library(name, taken)
     if theirs[0] != own[0]:
         return False
     return all(x <= y for x, y in zip(theirs[1], own[1], strict=True))
@@ -212,29 +231,31 @@ def names(theorem: Theorem) -> tuple[tuple[str, ...], ...]:
 
 
 @cache
-def of_library(name: str, reads: tuple[str, ...]) -> tuple[Any, tuple[frozenset[Any], ...]]:
+def of_library(name: str, taken: Taken) -> tuple[Any, tuple[frozenset[Any], ...]]:
     """The skeleton of a theorem of the library."""
-    return skeleton(theory.load()[name], reads)
+    return skeleton(theory.load()[name], taken)
 
 
-def skeleton(theorem: Theorem, reads: tuple[str, ...]) -> tuple[Any, tuple[frozenset[Any], ...]]:
+def skeleton(theorem: Theorem, taken: Taken) -> tuple[Any, tuple[frozenset[Any], ...]]:
     """What a theorem states, without the values that a measurement reads, and their parts."""
-    read = [frozenset(atoms(q.expression)) for q in theorem.quantities]
+    quantities = [q for q in theorem.quantities if q.name not in taken.ignores]
+    read = [frozenset(atoms(q.expression)) for q in quantities]
     claims = {lemma.name: lemma.claim for lemma in theorem.proof}
-    read += [frozenset(atoms(claims[name].right)) for name in reads if name in claims]
+    read += [frozenset(atoms(claims[name].right)) for name in taken.reads if name in claims]
     said: Any = (
         tuple(
             (h.name, h.relation if isinstance(h, Condition) else h.rules)
             for h in theorem.hypotheses
         ),
         tuple(
-            (n, claims[n].left, claims[n].sign, None if n in reads else claims[n].right)
+            (n, claims[n].left, claims[n].sign, None if n in taken.reads else claims[n].right)
             for n in theorem.conclusion
         ),
-        tuple(q.expression for q in theorem.quantities),
+        tuple(q.expression for q in quantities),
+        tuple(q.expression for q in theorem.quantities if q.name in taken.ignores),
         theorem.dynamics,
     )
-    for i, quantity in enumerate(theorem.quantities):
+    for i, quantity in enumerate(quantities):
         said = substitute(said, said[2][i], Param(f"({quantity.name})"))
     return said, tuple(read)
 

@@ -92,6 +92,7 @@ def sufficient_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     "sgd-batch-bounds",
     words="a and s_2 where the condition holds for a batch",
     because=BATCHES,
+    ignores=("bound",),
 )
 def bounds_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     """Sharpness and non-uniformity of single samples, where the condition holds for a batch."""
@@ -170,6 +171,7 @@ def stable_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     "sam-exact-threshold-unstable",
     words="the leading second moment after a step beyond the exact threshold",
     because=EIGENMATRIX,
+    ignores=("growth",),
 )
 def unstable_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     """Beyond the threshold."""

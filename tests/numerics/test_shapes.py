@@ -189,6 +189,31 @@ def test_settings_outside_of_the_hypotheses_are_not_measured():
     assert CASE.confront(backwards).outcome is Outcome.INCONCLUSIVE
 
 
+SPECIAL = [
+    (name, quantity.name)
+    for register in (ON_LEAST_SQUARES, AT_MINIMA)
+    for name in register.special
+    for quantity in theory.get(name).quantities
+]
+
+
+@pytest.mark.parametrize(("name", "quantity"), SPECIAL)
+def test_no_quantity_is_changed_unseen(name, quantity):
+    """Twice or half of it, wherever it stands, is measured differently, by shape, or not at all.
+
+    By shape only what the measurement names is measured, whatever else a theorem claims.
+    """
+    theorem = theory.get(name)
+    (expression,) = (q.expression for q in theorem.quantities if q.name == quantity)
+    before, after = CASE.confront(theorem), []
+    for share in (Fraction(1, 2), Fraction(2)):
+        changed = substitute(theorem, expression, share * expression)
+        after.append(CASE.confront(changed))
+    assert before.points > 0
+    by_shape = (found := measurement(changed)) is not None and not found.because
+    assert by_shape or any(verdict != before for verdict in after)
+
+
 def test_a_pointwise_inequality_is_measured():
     """The converse of PL, from smoothness: |∇f|² ≤ 2Lf; half of it is false."""
     theorem = theory.get("pl-half-to-bare")
