@@ -67,6 +67,7 @@ def exact(
         dtype=dtype,
         route=route,
         memory_limit=memory_limit,
+        _once=True,
     )
     return objective.exact()
 
@@ -109,6 +110,7 @@ def layer_blocks(
         dtype=dtype,
         route=route,
         memory_limit=memory_limit,
+        _once=True,
     )
     return objective.layer_blocks()
 
@@ -145,7 +147,15 @@ def per_sample(
         ValueError: as in `exact`.
     """
     objective = Objective(
-        model, loss, inputs, targets, part=part, dtype=dtype, route=route, memory_limit=memory_limit
+        model,
+        loss,
+        inputs,
+        targets,
+        part=part,
+        dtype=dtype,
+        route=route,
+        memory_limit=memory_limit,
+        _once=True,
     )
     return objective.per_sample()
 
@@ -177,5 +187,7 @@ def operator(
     Raises:
         ValueError: as in `exact`.
     """
-    objective = Objective(model, loss, inputs, targets, reduction=reduction, part=part, dtype=dtype)
+    objective = Objective(
+        model, loss, inputs, targets, reduction=reduction, part=part, dtype=dtype, _once=True
+    )
     return objective.operator(samples_at_once=samples_at_once)

@@ -90,6 +90,8 @@ class Objective:
     dtype: torch.dtype = field(default=torch.float64, kw_only=True)
     route: str = field(default="auto", kw_only=True)
     memory_limit: int | None = field(default=None, kw_only=True)
+    #: Asked for one result and then dropped: no trial is made, which nobody would look at.
+    _once: bool = field(default=False, kw_only=True, repr=False)
     _tested: list[_Trial] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -264,7 +266,8 @@ class Objective:
             self._tested.clear()
             inputs, targets = inputs.clone(), targets.clone()
             check_model(flat, inputs, targets)
-            self._tested.append(_Trial.of(flat, inputs, targets))
+            if not self._once:
+                self._tested.append(_Trial.of(flat, inputs, targets))
             return inputs, targets, flat
         return before.inputs, before.targets, flat
 
