@@ -6,8 +6,9 @@ What is used most can be imported from here, and is loaded when it is first aske
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from numerics import faces
 
 if TYPE_CHECKING:
     from numerics.confrontations.cases import LeastSquaresCase
@@ -140,14 +141,7 @@ _HOMES = {
     ),
 }
 
-
-def __getattr__(name: str) -> object:
-    for home, names in _HOMES.items():
-        if name in names:
-            found: object = getattr(importlib.import_module(home), name)
-            globals()[name] = found
-            return found
-    raise AttributeError(f"module 'numerics' has no attribute {name!r}")
+__getattr__ = faces.lazily(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -6,8 +6,9 @@ asked for.
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from numerics import faces
 
 if TYPE_CHECKING:
     from paper_figures.executors import SerialExecutor
@@ -33,14 +34,7 @@ _HOMES = {
     "paper_figures.tables": ("Row", "from_csv", "to_csv"),
 }
 
-
-def __getattr__(name: str) -> object:
-    for home, names in _HOMES.items():
-        if name in names:
-            found: object = getattr(importlib.import_module(home), name)
-            globals()[name] = found
-            return found
-    raise AttributeError(f"module 'paper_figures' has no attribute {name!r}")
+__getattr__ = faces.lazily(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -50,14 +50,10 @@ def __getattr__(name: str) -> Any:
     Raises:
         AttributeError: for a name that is not there.
     """
-    if name == "prove":
-        from theory.search import prove
+    if name in ("prove", "refute"):
+        from theory import search
 
-        return prove
-    if name == "refute":
-        from theory.search import refute
-
-        return refute
+        return getattr(search, name)
     raise AttributeError(f"module 'theory' has no attribute {name!r}")
 
 
