@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 
 import pytest
@@ -49,6 +50,14 @@ def test_the_example_runs(root, capsys):
     (block,) = re.findall(r"```python\n(.*?)```", page(root), re.S)
     exec(compile(block, "docs/sharp-theory.md", "exec"), {})
     assert "stable" in capsys.readouterr().out
+
+
+def test_the_readme_counts_what_the_scoreboard_counted(root):
+    found = json.loads((root / "benchmarks/results/scoreboard.json").read_text())["result"]
+    assert found["raw"] == found["wrong"] == 0
+    said = "{right:,} right, {refused:,} refused with a reason, none wrong".format_map(found)
+    text = (root / "README.md").read_text()
+    assert f"[{found['drawn']:,} draws](benchmarks/results/scoreboard.json): {said}" in text
 
 
 def test_the_best_step_size_of_the_readme_is_the_theorems(root):
