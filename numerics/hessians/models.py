@@ -182,7 +182,8 @@ def operator(
         part: as in `exact`.
         dtype: of the computation.
         samples_at_once: bounds the memory: the gradient is recorded for so many samples at a time,
-            once for all products if that covers the data (the default), else in each product.
+            once for all products if that covers the data (the default), else in each product,
+            of the model as it is then, at the parameters and data of this call.
 
     Raises:
         ValueError: as in `exact`.

@@ -153,9 +153,10 @@ class _Decayed:
     half: bool
 
     def __call__(self, z: Any, y: Tensor) -> Tensor:
-        chosen = [p for p in self.model.parameters() if p.ndim > 1 or not self.half]
+        # A complex number counts as the pair that it is in the twin.
+        real = [torch.view_as_real(p) if p.is_complex() else p for p in self.model.parameters()]
         values = self.inner(z, y)
-        squares = [p.abs().square().sum().to(values.dtype) for p in chosen]
+        squares = [p.square().sum().to(values.dtype) for p in real if p.ndim > 1 or not self.half]
         return values + 0.05 * torch.stack([*squares, values.new_zeros(())]).sum()
 
 
