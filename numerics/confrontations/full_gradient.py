@@ -101,7 +101,6 @@ def side_of_the_edge(growth: float, inside: bool, where: dict[str, float | str])
     "sam-edge",
     words="one step of the optimiser along the top eigenvector",
     because=CHOSEN,
-    ignores=("edge",),
 )
 def edge_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     """One step along the top eigenvector, in every setting."""

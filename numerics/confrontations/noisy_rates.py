@@ -11,7 +11,7 @@ from torch import Tensor
 from numerics.confrontations.full_gradient import quantity
 from numerics.confrontations.rates import ROUNDING, STEPS
 from numerics.confrontations.registry import ON_LEAST_SQUARES
-from numerics.confrontations.verdicts import Point
+from numerics.confrontations.verdicts import Point, worst_step
 from numerics.problems import LeastSquares
 from theory.trusted.algorithms import SAM, SGD, SamSpec
 from theory.trusted.statements import Theorem
@@ -43,12 +43,10 @@ def curve_points(
 ) -> Iterator[Point]:
     """The exact expected loss against the proved rate, at its worst step."""
     curve = problem.expected_losses(spec, step_size, radius, STEPS).mean.cpu().numpy()
-    times = np.arange(1, STEPS + 1)
-    bounds = curve[0] * factor**times
-    worst = int(np.argmin((bounds - curve[1:]) / bounds))
-    bound, time = float(bounds[worst]), int(times[worst])
-    where = {"step_size": step_size, "radius": radius, "t": time}
-    yield Point(float(curve[1 + worst]), bound, ROUNDING * time * bound, where)
+    with np.errstate(over="ignore"):  # beyond float64 nothing is bounded
+        bounds = curve[0] * factor ** np.arange(1, STEPS + 1)
+    where = {"step_size": step_size, "radius": radius}
+    yield from worst_step(curve[1:], bounds, ROUNDING, where)
 
 
 @ON_LEAST_SQUARES.like(

@@ -18,7 +18,7 @@ from numerics.confrontations.registry import (
     rules_of,
     unestablished,
 )
-from numerics.confrontations.verdicts import Point
+from numerics.confrontations.verdicts import Point, worst_step
 from numerics.problems import LeastSquares
 from theory.evaluation import evaluate, parameters, value
 from theory.library import sam_distance, sam_pl_minibatch, sam_quadratic
@@ -216,7 +216,7 @@ def points_of_rate(
         if admitted(theorem, setting.parameters):
             measured = curve(theorem, problem, setting, is_of_loss(theorem))
             bounds = measured[0] * float(factor.value) ** np.arange(1, STEPS + 1)
-            yield worst_step(measured[1:], bounds, setting)
+            yield from worst_step(measured[1:], bounds, ROUNDING, setting.where)
 
 
 def is_of_loss(theorem: Theorem) -> bool:
@@ -234,15 +234,6 @@ def curve(theorem: Theorem, problem: LeastSquares, setting: Setting, of_loss: bo
     return problem.expected_distances(*run, batch_size=setting.batch_size).cpu().numpy()
 
 
-def worst_step(measured: np.ndarray, bounds: np.ndarray, setting: Setting) -> Point:
-    """The step at which a curve comes closest to its bound, or exceeds it most."""
-    with np.errstate(divide="ignore", invalid="ignore"):  # where a factor is 0
-        at = int(np.argmin((bounds - measured) / bounds))
-    bound = float(bounds[at])
-    where = setting.where | {"t": at + 1}
-    return Point(float(measured[at]), bound, ROUNDING * (at + 1) * bound, where)
-
-
 @ON_LEAST_SQUARES.like(
     "sam-distance",
     words=f"exact expectations over {STEPS} steps",
@@ -256,8 +247,9 @@ def decrease_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
         if evaluate(theorem, "max_step_size", **setting.parameters).covered:
             far, loss = (curve(theorem, problem, setting, of) for of in (False, True))
             measured = {sam_distance.distance: far[:-1], Value(f, x): loss[:-1]}
-            bounds = value(claim.right, measured, **setting.parameters)
-            yield worst_step(far[1:], bounds, setting)
+            with np.errstate(over="ignore", invalid="ignore"):  # a curve that diverges
+                bounds = value(claim.right, measured, **setting.parameters)
+            yield from worst_step(far[1:], bounds, ROUNDING, setting.where)
 
 
 @ON_LEAST_SQUARES.like(

@@ -92,7 +92,6 @@ def sufficient_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     "sgd-batch-bounds",
     words="a and s_2 where the condition holds for a batch",
     because=BATCHES,
-    ignores=("bound",),
 )
 def bounds_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     """Sharpness and non-uniformity of single samples, where the condition holds for a batch."""
@@ -230,6 +229,7 @@ def growth_of_loss(site: Site, root: Tensor, hessian: Tensor, step: float, radiu
     "sam-aligned-noise",
     words="least growth of the loss in a step, exact",
     because=CONSTANTS,
+    ignores=("flatness",),
 )
 def aligned_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     """The exact alignment of the noise, and the least growth of the loss at large step sizes."""

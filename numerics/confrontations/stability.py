@@ -221,6 +221,7 @@ def worst_growth(site: Site, step_size: float, radius: float) -> Iterator[tuple[
     words=f"R^(2t) against the exact worst E|x_t|² at t in {TIMES}, where the bound on a is "
     "violated",
     because="it starts at an eigenvector, and the worst start is measured",
+    ignores=("left", "limit"),
 )
 def sharpness_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     """The proved growth against the exact one."""

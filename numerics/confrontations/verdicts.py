@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import takewhile
+from math import isfinite
 
-__all__ = ["Measurement", "Outcome", "Point", "inconclusive", "judge"]
+import numpy as np
+
+__all__ = ["Measurement", "Outcome", "Point", "inconclusive", "judge", "worst_step"]
 
 
 class Outcome(StrEnum):
@@ -48,6 +53,11 @@ class Point:
         """Whether the bound is exceeded by more than the error.  NaN counts as exceeded."""
         return not self.measured <= self.bound + self.error
 
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """The worst point has the least: violated first, then the smallest slack."""
+        return not self.violated, self.slack
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -79,6 +89,29 @@ def inconclusive(theorem: str, problem: str, reason: str) -> Measurement:
     return Measurement(theorem, problem, Outcome.INCONCLUSIVE, reason=reason)
 
 
+def worst_step(
+    measured: np.ndarray, bounds: np.ndarray, rounding: float, where: Mapping[str, float | str]
+) -> Iterator[Point]:
+    """The step at which a curve exceeds its bound most, or comes closest to it.
+
+    Steps are looked at as long as the bound is a number of float64; none may be.  Errors grow with
+    the steps, and are at least what is lost where numbers fall below the normal ones.
+
+    Args:
+        measured: the curve, from the first step on.
+        bounds: what it must not exceed: (steps,) as well.
+        rounding: the relative error of a step.
+        where: the setting; the step t is added to it.
+    """
+    steps = enumerate(zip(measured.tolist(), bounds.tolist(), strict=True), start=1)
+    points = [
+        Point(value, bound, rounding * t * abs(bound) + sys.float_info.min, {**where, "t": t})
+        for t, (value, bound) in takewhile(lambda step: isfinite(step[1][1]), steps)
+    ]
+    if points:
+        yield min(points, key=lambda point: point.rank)
+
+
 def judge(
     theorem: str,
     problem: str,
@@ -99,7 +132,7 @@ def judge(
     found = tuple(points)
     if not found:
         return inconclusive(theorem, problem, skipped)
-    worst = min(found, key=lambda point: (not point.violated, point.slack))
+    worst = min(found, key=lambda point: point.rank)
     outcome = Outcome.VIOLATED if worst.violated else Outcome.CONSISTENT
     reason = ""
     if worst.violated:

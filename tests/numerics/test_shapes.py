@@ -1,16 +1,20 @@
 """A theorem is measured by what it states: its copy like the original, anything else not at all."""
 
 import dataclasses
+import importlib
+import pkgutil
 from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 
+import numerics.confrontations
 import theory
 from numerics.confrontations.cases import LeastSquaresCase
 from numerics.confrontations.registry import AT_MINIMA, ON_LEAST_SQUARES
 from numerics.confrontations.verdicts import Outcome
 from numerics.problems import LeastSquares
+from theory.evaluation import evaluate
 from theory.proving.assumptions import ZERO, smooth_strongly_convex
 from theory.trusted.algorithms import GD, NORMALIZED_SAM, SamSpec
 from theory.trusted.notation import L, beta, f, mu, p, radius, step_size, x, x_0
@@ -189,25 +193,54 @@ def test_settings_outside_of_the_hypotheses_are_not_measured():
     assert CASE.confront(backwards).outcome is Outcome.INCONCLUSIVE
 
 
-SPECIAL = [
-    (name, quantity.name)
-    for register in (ON_LEAST_SQUARES, AT_MINIMA)
-    for name in register.special
-    for quantity in theory.get(name).quantities
+SPECIAL = {**ON_LEAST_SQUARES.special, **AT_MINIMA.special}
+ROOMS = [
+    importlib.import_module(f"numerics.confrontations.{room.name}")
+    for room in pkgutil.iter_modules(numerics.confrontations.__path__)
 ]
 
 
-@pytest.mark.parametrize(("name", "quantity"), SPECIAL)
-def test_no_quantity_is_changed_unseen(name, quantity):
-    """Twice or half of it, wherever it stands, is measured differently, by shape, or not at all.
+@pytest.mark.parametrize("name", SPECIAL)
+def test_a_measurement_says_which_quantities_it_does_not_look_at(name, monkeypatch):
+    """Every other one is evaluated while it runs, and none that it says it ignores."""
+    seen = set()
 
-    By shape only what the measurement names is measured, whatever else a theorem claims.
+    def recorded(theorem, quantity, /, *args, **given):
+        seen.add((theorem.id, quantity))
+        return evaluate(theorem, quantity, *args, **given)
+
+    for room in ROOMS:
+        if hasattr(room, "evaluate"):
+            monkeypatch.setattr(room, "evaluate", recorded)
+    theorem = theory.get(name)
+    assert CASE.confront(theorem).points > 0
+    _, taken = SPECIAL[name]
+    read = {quantity for of, quantity in seen if of == name}
+    assert read == {q.name for q in theorem.quantities} - set(taken.ignores)
+
+
+@pytest.mark.parametrize(
+    ("name", "quantity"), [(n, q.name) for n in SPECIAL for q in theory.get(n).quantities]
+)
+def test_no_quantity_is_changed_unseen(name, quantity):
+    """A thousandfold, or the reciprocal, is measured differently, by shape, or not at all.
+
+    By shape only what the measurement names is measured, whatever else a theorem claims.  An
+    expression is changed wherever it stands; a parameter, which may be called as one likes, where
+    the quantity says what it is.
     """
     theorem = theory.get(name)
-    (expression,) = (q.expression for q in theorem.quantities if q.name == quantity)
+    (old,) = (q for q in theorem.quantities if q.name == quantity)
     before, after = CASE.confront(theorem), []
-    for share in (Fraction(1, 2), Fraction(2)):
-        changed = substitute(theorem, expression, share * expression)
+    for share in (Fraction(1, 1000), Fraction(1000)):
+        own = share * old.expression
+        if isinstance(old.expression, Param):
+            new = replace(old, expression=own)
+            changed = replace(
+                theorem, quantities=tuple(new if q is old else q for q in theorem.quantities)
+            )
+        else:
+            changed = substitute(theorem, old.expression, own)
         after.append(CASE.confront(changed))
     assert before.points > 0
     by_shape = (found := measurement(changed)) is not None and not found.because

@@ -11,7 +11,7 @@ import theory
 from numerics.confrontations import rates, stability
 from numerics.confrontations.cases import CASES, LeastSquaresCase
 from numerics.confrontations.stability import Evaluator, Site
-from numerics.confrontations.verdicts import Outcome, Point, judge
+from numerics.confrontations.verdicts import Outcome, Point, judge, worst_step
 from numerics.hessians import SampleHessians
 from numerics.problems import LeastSquares
 from numerics.statistics import paired_ratio
@@ -179,3 +179,32 @@ def test_a_site_is_a_minimum_of_every_sample():
     h = torch.diag_embed(torch.tensor([[1.0, 2.0], [1.0, -1.0]], dtype=torch.float64))
     with pytest.raises(ValueError, match=r"sample 1 has an eigenvalue of -0\.5 times"):
         Site("no minimum", SampleHessians.from_dense(h))
+
+
+@pytest.mark.parametrize(
+    ("curve", "bounds", "expected"),
+    [
+        # a bound that is 0, over a curve that reaches 0 later: the violation is the first step
+        ([1e-3, 0.0], [0.0, 0.0], (1e-3, 0.0, 1, True)),
+        # where both have underflowed there is nothing left to compare
+        ([1.0, 5e-324], [2.0, 0.0], (5e-324, 0.0, 2, False)),
+        ([0.9, 0.4, 0.3], [1.0, 0.5, 0.25], (0.3, 0.25, 3, True)),
+        ([0.9, 0.4, 0.2], [1.0, 0.5, 0.25], (0.9, 1.0, 1, False)),
+        # a curve beyond float64 exceeds every number; a bound beyond it ends the comparison
+        ([1.0, math.inf], [1.0, 1e300], (math.inf, 1e300, 2, True)),
+        ([1.0, math.nan], [1.0, 1e300], (math.nan, 1e300, 2, True)),
+        ([1.0, math.inf], [2.0, math.inf], (1.0, 2.0, 1, False)),
+        ([1.0, 7.0], [2.0, math.nan], (1.0, 2.0, 1, False)),
+    ],
+)
+def test_the_worst_step_of_a_curve(curve, bounds, expected):
+    (point,) = worst_step(np.array(curve), np.array(bounds), 1e-11, {"radius": 0.5})
+    value, bound, step, violated = expected
+    assert (point.bound, point.violated) == (bound, violated)
+    assert point.where == {"radius": 0.5, "t": step}
+    np.testing.assert_equal(point.measured, value)
+
+
+def test_a_curve_without_a_bound_is_not_measured():
+    curve, bounds = np.ones(2), np.full(2, math.inf)
+    assert not list(worst_step(curve, bounds, 1e-11, {}))
