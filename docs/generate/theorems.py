@@ -98,10 +98,10 @@ def page(theorem: Theorem, report: Report) -> str:
         "",
         "## In symbols",
     ]
-    for lemma in theorem.proof:
-        if lemma.name in theorem.conclusion:
-            name = plain(lemma.name[:1].upper() + lemma.name[1:])
-            lines += ["", f"**{name}**", *displayed(lemma.claim)]
+    for step in theorem.proof:
+        if step.name in theorem.conclusion:
+            name = plain(step.name[:1].upper() + step.name[1:])
+            lines += ["", f"**{name}**", *displayed(step.claim)]
     lines += ["", "## Hypotheses", ""]
     for hypothesis in theorem.hypotheses:
         lines += stated(hypothesis)
@@ -153,10 +153,10 @@ def proof(theorem: Theorem, report: Report) -> Iterator[str]:
         raise ValueError(f"{theorem.id} is {report.status}: {report.reason}")
     yield from ("", "## Proof", "")
     yield f'??? note "{len(report.steps)} steps, each replayed in exact arithmetic"'
-    for lemma in theorem.proof:
-        star = " ★" if lemma.name in theorem.conclusion else ""
-        yield from ("", f"    **{plain(lemma.name)}**{star}: {plain(lemma.why)}")
-        yield from displayed(lemma.claim, "    ")
+    for step in theorem.proof:
+        star = " ★" if step.name in theorem.conclusion else ""
+        yield from ("", f"    **{plain(step.name)}**{star}: {plain(step.why)}")
+        yield from displayed(step.claim, "    ")
     yield from ("", "    Steps marked ★ are the theorem.")
 
 

@@ -176,7 +176,7 @@ def rated(theorem: Theorem) -> Scalar | None:
     if factor is None or theorem.dynamics is None:
         return None
     field, start = theorem.dynamics.field, theorem.dynamics.start
-    claims = [lemma.claim for lemma in theorem.proof if lemma.name in theorem.conclusion]
+    claims = [step.claim for step in theorem.proof if step.name in theorem.conclusion]
     for measure in (Value(f, x), sam_distance.distance) if field == f else (norm2(x),):
         bound = factor ** Time() * substitute(measure, x, start)
         if field in (f, H) and (Along(measure, Time()) <= bound) in claims:
@@ -242,7 +242,7 @@ def curve(theorem: Theorem, problem: LeastSquares, setting: Setting, of_loss: bo
 )
 def decrease_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
     r"""$E\|x_{t+1} - x_*\|^2$ against what the theorem's one step leaves of it, at every t."""
-    (claim,) = (lemma.claim for lemma in theorem.proof if lemma.name == "one step")
+    (claim,) = (step.claim for step in theorem.proof if step.name == "one step")
     for setting in settings(theorem, problem):
         if evaluate(theorem, "max_step_size", **setting.parameters).covered:
             far, loss = (curve(theorem, problem, setting, of) for of in (False, True))
@@ -277,7 +277,7 @@ def comparison_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point
 )
 def batch_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
     r"""$E\|\nabla f_B\|^2$, over all batches of up to two samples, against the claim."""
-    (claim,) = (lemma.claim for lemma in theorem.proof if lemma.name in theorem.conclusion)
+    (claim,) = (step.claim for step in theorem.proof if step.name in theorem.conclusion)
     generator = torch.Generator().manual_seed(0)
     away = torch.randn(20, problem.d, generator=generator, dtype=torch.float64)
     for size, constants in batches(theorem, problem):
@@ -298,7 +298,7 @@ def batch_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
 
 def pointwise_lacks(theorem: Theorem) -> tuple[str, ...] | None:
     """What a theorem lacks for `pointwise_points`; None if it does not claim one inequality."""
-    claims = [lemma.claim for lemma in theorem.proof if lemma.name in theorem.conclusion]
+    claims = [step.claim for step in theorem.proof if step.name in theorem.conclusion]
     if theorem.dynamics is not None or len(claims) != 1 or claims[0].sign != "<=":
         return None
     parts = {*atoms(claims[0].left), *atoms(claims[0].right)}
@@ -324,7 +324,7 @@ def pointwise_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]
     ((_, known),) = batches(theorem, problem)
     if not admits(theorem, known):
         return
-    (claim,) = (lemma.claim for lemma in theorem.proof if lemma.name in theorem.conclusion)
+    (claim,) = (step.claim for step in theorem.proof if step.name in theorem.conclusion)
     generator = torch.Generator().manual_seed(0)
     away = torch.randn(200, problem.d, generator=generator, dtype=torch.float64)
     tight = problem.factors[2][:, -1]

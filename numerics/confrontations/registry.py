@@ -240,7 +240,7 @@ def skeleton(theorem: Theorem, taken: Taken) -> tuple[Any, tuple[frozenset[Any],
     """What a theorem states, without the values that a measurement reads, and their parts."""
     quantities = [q for q in theorem.quantities if q.name not in taken.ignores]
     read = [frozenset(atoms(q.expression)) for q in quantities]
-    claims = {lemma.name: lemma.claim for lemma in theorem.proof}
+    claims = {step.name: step.claim for step in theorem.proof}
     read += [frozenset(atoms(claims[name].right)) for name in taken.reads if name in claims]
     said: Any = (
         tuple(

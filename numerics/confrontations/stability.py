@@ -244,7 +244,7 @@ def moment_lacks(theorem: Theorem) -> tuple[str, ...] | None:
     $s_k^k = \langle u, (E H_b^k - H^k)u\rangle$ at a unit vector u, under the one-step condition.
     """
     bound = next((q.expression for q in theorem.quantities if q.name == "bound"), None)
-    claims = {lemma.name: lemma.claim for lemma in theorem.proof}
+    claims = {step.name: step.claim for step in theorem.proof}
     claim = next((claim for claim in claims.values() if claim.right == bound), None)
     if bound is None or claim is None or claim not in [claims[n] for n in theorem.conclusion]:
         return None

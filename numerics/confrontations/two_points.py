@@ -27,7 +27,7 @@ def attained_points(theorem: Theorem, site: Site) -> Iterator[Point]:
 
     What is measured is how far $E|M_b x|^2$ is from $|x|^2$, and $E H_b^3 - H^3$ from the bound.
     """
-    claims = {lemma.name: lemma.claim for lemma in theorem.proof}
+    claims = {step.name: step.claim for step in theorem.proof}
     for step_size, radius in site.settings():
         if not 0 < 8 * radius <= 3 * step_size:
             continue

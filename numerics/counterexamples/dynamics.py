@@ -20,14 +20,14 @@ from numerics.checks import check_count
 from theory.trusted.statements import Failure, Status, Theorem
 from theory.trusted.terms import Function
 
-__all__ = ["Scene", "scene"]
+__all__ = ["Recursion", "scene"]
 
 #: A matrix or vector of `Fraction`.
 Exact = NDArray[np.object_]
 
 
 @dataclass(frozen=True)
-class Scene:
+class Recursion:
     r"""A refuted statement about an algorithm, as a random linear recursion.
 
     Attributes:
@@ -73,7 +73,7 @@ class Scene:
         return values
 
 
-def scene(name: str) -> Scene:
+def scene(name: str) -> Recursion:
     """The recursion at the counterexample of a refuted statement of the library.
 
     It starts at the vector for which the claim fails.
@@ -100,7 +100,7 @@ def scene(name: str) -> Scene:
     (start,) = (np.array(vector, dtype=object) for _, vector in theorem.refutation.vectors)
     of_loss = isinstance(theorem.dynamics.field, Function)
     mean: Exact = np.sum(samples, axis=0) / Fraction(len(samples))
-    return Scene(
+    return Recursion(
         theorem,
         verdict.failure,
         theorem.dynamics.algorithm.name,

@@ -23,7 +23,7 @@ from scipy.optimize import minimize
 
 from numerics.checks import check_count
 
-__all__ = ["RatioSearch", "Threshold", "largest_ratio", "log_ratio", "threshold"]
+__all__ = ["RatioSearch", "SgdThreshold", "largest_ratio", "log_ratio", "threshold"]
 
 Floats = NDArray[np.float64]
 #: Below this share of the largest one, an eigenvalue of H ⊕ H counts as zero.
@@ -34,7 +34,7 @@ ITERATIONS = 400
 
 
 @dataclass(frozen=True)
-class Threshold:
+class SgdThreshold:
     r"""The exact mean-square threshold of SGD.
 
     Attributes:
@@ -76,7 +76,7 @@ class RatioSearch:
     curvatures: Floats = field(repr=False)
 
 
-def threshold(curvatures: Floats) -> Threshold:
+def threshold(curvatures: Floats) -> SgdThreshold:
     """The largest mean-square stable step size of SGD on quadratics.
 
     Args:
@@ -103,7 +103,7 @@ def threshold(curvatures: Floats) -> Threshold:
     matrix /= np.linalg.norm(matrix) * (1 if np.trace(matrix) > 0 else -1)
     step = unit - curvatures / eigenvalues[-1]
     residual = float(np.linalg.norm((step @ matrix @ step).mean(0) - matrix))
-    return Threshold(1 / float(eigenvalues[-1]), matrix, residual)
+    return SgdThreshold(1 / float(eigenvalues[-1]), matrix, residual)
 
 
 def log_ratio(factors: Floats) -> tuple[float, Floats]:

@@ -100,7 +100,9 @@ class Chain:
     def _pairs(self) -> Iterator[tuple[Layer, Layer]]:
         return itertools.combinations_with_replacement(self.layers, 2)
 
-    def differentiate(self, loss: Loss, inputs: Tensor, targets: Tensor, part: str) -> Derivatives:
+    def differentiate(
+        self, loss: Loss, inputs: Tensor, targets: Tensor, part: str
+    ) -> ChainDerivatives:
         """One forward pass, and one backward pass of the recursion above.
 
         Args:
@@ -136,7 +138,7 @@ class Chain:
             curvatures.insert(0, inner)
             upstream = layer.scattered(layer.weight.T @ deltas[0])
             curvature, above = inner, layer
-        return Derivatives(
+        return ChainDerivatives(
             self.layers,
             tuple(_with_ones(x, layer) for x, layer in zip(patches, self.layers, strict=True)),
             tuple(deltas),
@@ -147,7 +149,7 @@ class Chain:
 
 
 @dataclass(frozen=True)
-class Derivatives:
+class ChainDerivatives:
     r"""What the second derivatives of some samples' losses are made of.
 
     Attributes:

@@ -29,7 +29,7 @@ from numerics.hessians.guards import (
 )
 from numerics.hessians.losses import CrossEntropy, Loss, SquareLoss
 
-__all__ = ["FlatModel", "Product", "SampleProducts", "dense"]
+__all__ = ["FlatModel", "HessianProduct", "SampleProducts", "dense"]
 
 REPAIR = "replace the operation that has no second derivative"
 
@@ -141,7 +141,7 @@ class FlatModel:
             )
         return values
 
-    def product(self, inputs: Tensor, targets: Tensor, part: str = "hessian") -> Product:
+    def product(self, inputs: Tensor, targets: Tensor, part: str = "hessian") -> HessianProduct:
         r"""The map $v \mapsto Hv$, H the Hessian of the sum of the losses.
 
         Args:
@@ -158,18 +158,18 @@ class FlatModel:
             if part == "gauss_newton":
                 return found
             whole = self._hessian(self.losses_of(outputs, targets, len(inputs)), leaves)
-            return Product(
+            return HessianProduct(
                 whole.losses, whole.gradient, lambda rows: whole.rows(rows) - found.rows(rows)
             )
 
-    def _hessian(self, losses: Tensor, leaves: list[Tensor]) -> Product:
+    def _hessian(self, losses: Tensor, leaves: list[Tensor]) -> HessianProduct:
         with explained("the loss has no gradient that can be differentiated", REPAIR):
             gradient = _gradient([losses.sum()], leaves)
-        return Product(losses.detach(), _flat(gradient), _PullBack(self, gradient, leaves))
+        return HessianProduct(losses.detach(), _flat(gradient), _PullBack(self, gradient, leaves))
 
     def _gauss_newton(
         self, outputs: Tensor, leaves: list[Tensor], inputs: Tensor, targets: Tensor
-    ) -> Product:
+    ) -> HessianProduct:
         r"""$J^\top\nabla^2\ell\,J$: J is the pull-back of the linear map $u \mapsto J^\top u$."""
         everything, structure = tree_flatten(outputs)
         moving = [k for k, z in enumerate(everything) if isinstance(z, Tensor) and z.requires_grad]
@@ -192,7 +192,7 @@ class FlatModel:
         bend = _PullBack(self, slope, at)
         pull = _PullBack(self, z, leaves)
         gradient = pull(_flat(slope).unsqueeze(0))[0]
-        return Product(losses.detach(), gradient, lambda rows: pull(bend(push(rows))))
+        return HessianProduct(losses.detach(), gradient, lambda rows: pull(bend(push(rows))))
 
     def block(
         self, inputs: Tensor, targets: Tensor, rows: slice, vectors_at_once: int, part: str
@@ -251,7 +251,7 @@ class FlatModel:
 
 
 @dataclass(frozen=True)
-class Product:
+class HessianProduct:
     """Products with the second derivatives of the sum of some losses, recorded once.
 
     Attributes:

@@ -29,7 +29,7 @@ from numerics.hessians.kronecker import KroneckerBasis, ParameterGroup
 from numerics.hessians.layers import is_plain, out_of_place, owns_all_parameters
 from numerics.hessians.losses import Loss, loss_derivatives
 
-__all__ = ["Derivatives", "Perceptron", "as_perceptron", "differentiate"]
+__all__ = ["Perceptron", "PerceptronDerivatives", "as_perceptron", "differentiate"]
 
 ACTIVATIONS = (
     nn.CELU,
@@ -130,7 +130,7 @@ def as_perceptron(model: nn.Module, inputs: Tensor, dtype: torch.dtype) -> Perce
 
 def differentiate(
     network: Perceptron, loss: Loss, inputs: Tensor, targets: Tensor, part: str = "hessian"
-) -> Derivatives:
+) -> PerceptronDerivatives:
     r"""One forward and one backward pass of the recursions above.
 
     Args:
@@ -159,7 +159,7 @@ def differentiate(
         deltas.insert(0, pulled * slope)
     biases = tuple(bias is not None for bias in network.biases)
     basis = KroneckerBasis(tuple(layer_inputs), tuple(deltas), biases)
-    return Derivatives(
+    return PerceptronDerivatives(
         network,
         basis,
         tuple(curvatures),
@@ -169,7 +169,7 @@ def differentiate(
 
 
 @dataclass(frozen=True)
-class Derivatives:
+class PerceptronDerivatives:
     r"""What the second derivatives of all samples' losses are made of.
 
     Attributes:
@@ -221,9 +221,9 @@ class Derivatives:
             result[..., first[low]] = adjoint
         return result.mT
 
-    def select(self, indices: Indices) -> Derivatives:
+    def select(self, indices: Indices) -> PerceptronDerivatives:
         """Those of some samples."""
-        return Derivatives(
+        return PerceptronDerivatives(
             self.network,
             self.basis.select(indices),
             tuple(q[indices] for q in self.curvatures),

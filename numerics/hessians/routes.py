@@ -9,11 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from numerics.hessians.assembly import BUDGET, balanced_slices, symmetrize_
-from numerics.hessians.chains import Chain, as_chain
-from numerics.hessians.chains import Derivatives as ChainDerivatives
+from numerics.hessians.chains import Chain, ChainDerivatives, as_chain
 from numerics.hessians.generic import FlatModel
 from numerics.hessians.losses import Loss
-from numerics.hessians.perceptrons import Derivatives, Perceptron, as_perceptron, differentiate
+from numerics.hessians.perceptrons import (
+    Perceptron,
+    PerceptronDerivatives,
+    as_perceptron,
+    differentiate,
+)
 from numerics.hessians.probes import same_product
 
 __all__ = [
@@ -109,7 +113,7 @@ def same_blocks(
 
 def _derivatives(
     network: Perceptron | Chain, loss: Loss, inputs: Tensor, targets: Tensor, part: str
-) -> Iterator[Derivatives | ChainDerivatives]:
+) -> Iterator[PerceptronDerivatives | ChainDerivatives]:
     """The derivatives of all samples' losses, some samples at a time."""
     for samples in balanced_slices(len(inputs), network.samples_at_once):
         x, y = inputs[samples], targets[samples]

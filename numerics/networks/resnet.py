@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from numerics.checks import check_count
 
-__all__ = ["Block", "ResNet18"]
+__all__ = ["ResNet18", "ResidualBlock"]
 
 
-class Block(nn.Module):
+class ResidualBlock(nn.Module):
     r"""$\varphi(x) = \mathrm{ReLU}(F(x) + S(x))$: two 3 x 3 convolutions F beside a short cut S.
 
     S is the identity, or a 1 x 1 convolution where the block changes size.
@@ -85,7 +85,10 @@ class ResNet18(nn.Module):
         widths = [filters * 2**stage for stage in range(4)]
         blocks, before = [], filters
         for stage, width in enumerate(widths):
-            blocks += [Block(before, width, 1 if stage == 0 else 2), Block(width, width, 1)]
+            blocks += [
+                ResidualBlock(before, width, 1 if stage == 0 else 2),
+                ResidualBlock(width, width, 1),
+            ]
             before = width
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.utils.skip_init(nn.Linear, before, classes)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from numerics.hessians import Moments
-from numerics.soundness.calls import Verdict
+from numerics.soundness.calls import Called
 from numerics.stability import StabilityThreshold
 
 __all__ = [
@@ -31,7 +31,7 @@ _CLOSE = 1e-6
 not be symmetric, whose round-off is amplified by the condition of their vectors."""
 
 
-def within(name: str, found: Moments, tops: Sequence[float], slacks: Sequence[float]) -> Verdict:
+def within(name: str, found: Moments, tops: Sequence[float], slacks: Sequence[float]) -> Called:
     r"""Whether a and $s_2, s_3, s_4$ are within their bounds of the enumerated ones.
 
     Args:
@@ -43,7 +43,7 @@ def within(name: str, found: Moments, tops: Sequence[float], slacks: Sequence[fl
     values = (found.sharpness, found.s2, found.s3, found.s4)
     errors = (found.sharpness_error, found.s2_error, found.s3_error, found.s4_error)
     if not np.isfinite([*values, *found.gaps]).all() or np.isnan(errors).any():
-        return Verdict("wrong", name, "NaN or infinite moments were returned")
+        return Called("wrong", name, "NaN or infinite moments were returned")
     for order, (value, error, top, slack) in enumerate(
         zip(values, errors, tops, slacks, strict=True), start=1
     ):
@@ -53,10 +53,10 @@ def within(name: str, found: Moments, tops: Sequence[float], slacks: Sequence[fl
         room = 4 * np.finfo(float).eps * abs(high)
         if not low - error - room <= value <= high + error + room:
             what = "a" if order == 1 else f"s{order}"
-            return Verdict(
+            return Called(
                 "wrong", name, f"{what} is {value:.8g} +- {error:.1e}, not {low:.8g} ... {high:.8g}"
             )
-    return Verdict("right", name)
+    return Called("right", name)
 
 
 def has_premises(matrices: Tensor) -> bool:
@@ -68,7 +68,7 @@ def has_premises(matrices: Tensor) -> bool:
     return bool((values[:, 0] >= -_CLOSE * values[:, -1].max()).all())
 
 
-def due_or_not(refusal: Verdict, matrices: Tensor) -> Verdict:
+def due_or_not(refusal: Called, matrices: Tensor) -> Called:
     """A refused threshold, marked where it had to be refused."""
     due = refusal.status == "refused" and not has_premises(matrices)
     return replace(refusal, due=due)
@@ -76,27 +76,27 @@ def due_or_not(refusal: Verdict, matrices: Tensor) -> Verdict:
 
 def threshold_verdict(
     found: StabilityThreshold, matrices: Tensor, radius: float, batch_size: int, ascent: str
-) -> Verdict:
+) -> Called:
     """Whether a threshold is that of the enumerated second-moment map, and has its premises."""
     name = f"threshold {ascent}"
     numbers = (found.value, found.lower, found.upper)
     if not np.isfinite(numbers[:2]).all() or np.isnan(found.upper):
-        return Verdict("wrong", name, f"a threshold of {numbers}")
+        return Called("wrong", name, f"a threshold of {numbers}")
     values = torch.linalg.eigvalsh(matrices)
     scale = float(values.abs().max())
     worst = int(values[:, 0].argmin())
     if float(values[worst, 0]) < -1e-8 * scale:
         low = float(values[worst, 0])
-        return Verdict("wrong", name, f"sample {worst} has the eigenvalue {low:.3g}, below zero")
+        return Called("wrong", name, f"sample {worst} has the eigenvalue {low:.3g}, below zero")
     expected = brute_threshold(matrices, radius, batch_size, ascent)
     if abs(found.value / expected - 1) > _CLOSE:
-        return Verdict("wrong", name, f"{found.value:.9g}, not {expected:.9g}")
+        return Called("wrong", name, f"{found.value:.9g}, not {expected:.9g}")
     if not found.lower * (1 - _CLOSE) <= expected <= found.upper * (1 + _CLOSE):
-        return Verdict("wrong", name, f"{expected:.9g} is not in {found.lower} ... {found.upper}")
+        return Called("wrong", name, f"{expected:.9g} is not in {found.lower} ... {found.upper}")
     width = (found.upper - found.lower) / found.value
     if not width <= 1e-3:
-        return Verdict("wrong", name, f"a bracket of relative width {width:.1e}")
-    return Verdict("right", name)
+        return Called("wrong", name, f"a bracket of relative width {width:.1e}")
+    return Called("right", name)
 
 
 def brute_threshold(matrices: Tensor, radius: float, batch_size: int, ascent: str) -> float:

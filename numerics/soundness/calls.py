@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from numerics.soundness.draws import Draw
 
-__all__ = ["STATUSES", "Snapshot", "Verdict", "attempt", "can_be_saved"]
+__all__ = ["STATUSES", "Called", "Snapshot", "attempt", "can_be_saved"]
 
 STATUSES = ("right", "refused", "raw", "wrong")
 """Of a call, and of a draw, whose status is the last of those of its calls."""
@@ -27,7 +27,7 @@ _PACKAGES = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Called:
     """What came of one call.
 
     Attributes:
@@ -54,7 +54,7 @@ class Verdict:
 
 def attempt(
     name: str, call: Callable[[], Any], usual: Collection[str] = ()
-) -> tuple[Any, Verdict | None]:
+) -> tuple[Any, Called | None]:
     """What a call returns, or what is to be said of its refusal; a warning counts as raw.
 
     Args:
@@ -67,12 +67,12 @@ def attempt(
         try:
             value = call()
         except Exception as problem:
-            return None, Verdict("refused" if _is_own(problem) else "raw", name, _line(problem))
+            return None, Called("refused" if _is_own(problem) else "raw", name, _line(problem))
     for warning in heard:
         text = " ".join(str(warning.message).split())
         if text in usual:
             continue
-        return value, Verdict("raw", name, f"warning: {text[:100]}")
+        return value, Called("raw", name, f"warning: {text[:100]}")
     return value, None
 
 

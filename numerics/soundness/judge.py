@@ -15,7 +15,7 @@ from torch import Tensor
 from numerics import hessians as library
 from numerics import stability
 from numerics.soundness import brute
-from numerics.soundness.calls import STATUSES, Snapshot, Verdict, attempt, can_be_saved
+from numerics.soundness.calls import STATUSES, Called, Snapshot, attempt, can_be_saved
 from numerics.soundness.draws import Draw, build
 from numerics.soundness.oracles import NoTruth, Truth, enumerated, moved, second_look, truth_of
 
@@ -41,13 +41,13 @@ class Judgement:
 
     index: int
     status: str
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[Called, ...]
     calls: int
     core: bool
     words: str
 
 
-def judgement(index: int, verdicts: list[Verdict], core: bool, words: str) -> Judgement:
+def judgement(index: int, verdicts: list[Called], core: bool, words: str) -> Judgement:
     """The judgement of a draw from those of its calls."""
     worst = max((STATUSES.index(v.status) for v in verdicts if not v.due), default=0)
     kept = tuple(v for v in verdicts if v.status != "right")
@@ -71,7 +71,7 @@ class _Judge:
         self._near: Truth | None = None
         self._usual: set[str] = set()
 
-    def verdicts(self) -> Iterator[Verdict]:
+    def verdicts(self) -> Iterator[Called]:
         """One for each call, and one for what has changed."""
         with torch.random.fork_rng(devices=[]):
             try:
@@ -80,7 +80,7 @@ class _Judge:
             except NoTruth as problem:
                 self.absent = str(problem)
             except AssertionError as problem:
-                yield Verdict("wrong", "oracle", str(problem))
+                yield Called("wrong", "oracle", str(problem))
                 return
         used = self._built()
         own, self._usual = _ordinary_use(used)
@@ -93,9 +93,9 @@ class _Judge:
         changes = before.changes()
         if saved and not can_be_saved(self.subject.model):
             changes.append("torch.save of the model fails now")
-        yield Verdict("wrong" if changes else "right", "left as it was", "; ".join(changes))
+        yield Called("wrong" if changes else "right", "left as it was", "; ".join(changes))
 
-    def _attempt(self, name: str, call: Callable[[], Any]) -> tuple[Any, Verdict | None]:
+    def _attempt(self, name: str, call: Callable[[], Any]) -> tuple[Any, Called | None]:
         def surrounded() -> Any:
             with _surrounded(self.subject.surroundings):
                 return call()
@@ -103,7 +103,7 @@ class _Judge:
         return attempt(name, surrounded, self._usual)
 
     @staticmethod
-    def _passed_on(verdict: Verdict) -> Verdict:
+    def _passed_on(verdict: Called) -> Called:
         """An error of the model's or the loss's own, which ordinary use meets as well."""
         return replace(verdict, status="refused", reason=f"as in use, {verdict.reason}")
 
@@ -114,7 +114,7 @@ class _Judge:
         draw = self.subject
         return draw.model, draw.criterion.loss, draw.inputs, draw.criterion.targets
 
-    def _exact(self) -> Iterator[Verdict]:
+    def _exact(self) -> Iterator[Called]:
         draw = self.subject
 
         def call() -> Tensor:
@@ -126,10 +126,10 @@ class _Judge:
         if problem is None:
             again, problem = self._attempt("exact again", call)
             if problem is None and not torch.equal(found, again):
-                yield Verdict("wrong", "exact", "another result the second time")
+                yield Called("wrong", "exact", "another result the second time")
         yield problem or self._compared("exact", found, self._total)
 
-    def _blocks(self) -> Iterator[Verdict]:
+    def _blocks(self) -> Iterator[Called]:
         draw = self.subject
         found, problem = self._attempt(
             "layer_blocks",
@@ -144,7 +144,7 @@ class _Judge:
         sizes = {name: stop - start for name, (start, stop) in spans.items()}
         if {name: len(block) for name, block in found.items()} != sizes:
             got = {name: len(block) for name, block in found.items()}
-            yield Verdict("wrong", "layer_blocks", f"blocks {got}, not {sizes}")
+            yield Called("wrong", "layer_blocks", f"blocks {got}, not {sizes}")
             return
         for name, (start, stop) in spans.items():
             own = slice(start, stop)
@@ -158,7 +158,7 @@ class _Judge:
                 return
         yield verdict
 
-    def _samples(self) -> Iterator[Verdict]:
+    def _samples(self) -> Iterator[Called]:
         draw = self.subject
         found, problem = self._attempt(
             "per_sample",
@@ -175,7 +175,7 @@ class _Judge:
             yield from self._moments(found)
             yield from self._threshold(found)
 
-    def _moments(self, found: library.SampleHessians) -> Iterator[Verdict]:
+    def _moments(self, found: library.SampleHessians) -> Iterator[Called]:
         draw, truth = self.subject, self._part()
         assert self.truth is not None
         exact = list(enumerated(truth, draw.batch_size, replacement=draw.replacement))
@@ -200,7 +200,7 @@ class _Judge:
                 continue
             yield brute.within(name, result, tops, allowed)
 
-    def _threshold(self, found: library.SampleHessians) -> Iterator[Verdict]:
+    def _threshold(self, found: library.SampleHessians) -> Iterator[Called]:
         truth = self._part()
         if truth.shape[1] > brute.LARGEST or truth.shape[0] > 4:
             return
@@ -213,7 +213,7 @@ class _Judge:
             return
         yield brute.threshold_verdict(result, truth, 0.0, self.subject.batch_size, "same")
 
-    def _operator(self) -> Iterator[Verdict]:
+    def _operator(self) -> Iterator[Called]:
         draw = self.subject
         found, problem = self._attempt(
             "operator",
@@ -251,7 +251,7 @@ class _Judge:
 
     def _extremes(
         self, found: library.HessianOperator, total: Tensor, slack: float
-    ) -> Iterator[Verdict]:
+    ) -> Iterator[Called]:
         ends, problem = self._attempt("extremes", found.extremes)
         if problem is not None:
             yield problem
@@ -278,20 +278,20 @@ class _Judge:
     def _total(self, matrices: Tensor) -> Tensor:
         return matrices.sum(0) if self.subject.reduction == "sum" else matrices.mean(0)
 
-    def _compared(self, name: str, found: Tensor, chosen: Callable[[Tensor], Tensor]) -> Verdict:
+    def _compared(self, name: str, found: Tensor, chosen: Callable[[Tensor], Tensor]) -> Called:
         """Compare a returned tensor with what the oracle's samples give for it."""
         if found.requires_grad:
-            return Verdict("wrong", name, "what was returned still requires grad")
+            return Called("wrong", name, "what was returned still requires grad")
         if not bool(torch.isfinite(found).all()):
-            return Verdict("wrong", name, "NaN or infinite entries were returned")
+            return Called("wrong", name, "NaN or infinite entries were returned")
         if self.truth is None:
-            return Verdict("wrong", name, f"numbers although {self.absent}")
+            return Called("wrong", name, f"numbers although {self.absent}")
         expected = chosen(self._part())
         if found.shape != expected.shape:
-            return Verdict("wrong", name, f"size {len(found)}, not {len(expected)}")
+            return Called("wrong", name, f"size {len(found)}, not {len(expected)}")
         square = found.ndim > 1 and found.shape[-1] == found.shape[-2] and name != "operator"
         if square and not torch.equal(found, found.mT) and name != "per_sample":
-            return Verdict("wrong", name, "not exactly symmetric")
+            return Called("wrong", name, "not exactly symmetric")
         times = len(expected) ** 0.5 * 4 if name == "operator" else 1.0
         weight, allowed = draw_weight(self.subject) * times, self._round_off(times)
         distance = float((found - expected).abs().max())
@@ -327,8 +327,8 @@ def draw_weight(draw: Draw) -> float:
     return float(len(draw.inputs)) if draw.reduction == "sum" else 1.0
 
 
-def _verdict(name: str, fine: bool, reason: str) -> Verdict:
-    return Verdict("right", name) if fine else Verdict("wrong", name, reason)
+def _verdict(name: str, fine: bool, reason: str) -> Called:
+    return Called("right", name) if fine else Called("wrong", name, reason)
 
 
 def _spans(draw: Draw) -> dict[str, tuple[int, int]]:

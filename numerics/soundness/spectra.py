@@ -17,7 +17,7 @@ from torch import Tensor
 from numerics import hessians as library
 from numerics import stability
 from numerics.soundness import brute
-from numerics.soundness.calls import Verdict, attempt
+from numerics.soundness.calls import Called, attempt
 from numerics.soundness.dice import Dice
 from theory.trusted.algorithms import SAM
 
@@ -116,7 +116,7 @@ def _top(matrix: Any, unit: Fraction) -> Any:
         return max(values) * scale
 
 
-def moment_verdict(name: str, found: library.Moments, tops: list[Any], norm: float) -> Verdict:
+def moment_verdict(name: str, found: library.Moments, tops: list[Any], norm: float) -> Called:
     """Whether every moment is within its own bound of the exact one, with nothing added.
 
     Args:
@@ -128,21 +128,21 @@ def moment_verdict(name: str, found: library.Moments, tops: list[Any], norm: flo
     values = (found.sharpness, found.s2, found.s3, found.s4)
     errors = (found.sharpness_error, found.s2_error, found.s3_error, found.s4_error)
     if not np.isfinite([*values, *found.gaps]).all() or np.isnan(errors).any():
-        return Verdict("wrong", name, "NaN or infinite moments were returned")
+        return Called("wrong", name, "NaN or infinite moments were returned")
     with mpmath.workdps(_DIGITS):
         for order, (value, error, top) in enumerate(zip(values, errors, tops, strict=True), 1):
             right = top if order == 1 else mpmath.root(max(top, mpmath.mpf(0)), order)
             distance, what = abs(value - right), "a" if order == 1 else f"s{order}"
             if distance > error:
                 reason = f"{what} is {value:.8g} +- {error:.1e}, off by {float(distance):.1e}"
-                return Verdict("wrong", name, reason)
+                return Called("wrong", name, reason)
             if error > 0.1 * norm:
                 reason = f"{what} is {value:.3g} +- {error:.1e} where no sample is above {norm:.1e}"
-                return Verdict("wrong", name, f"vacuous: {reason}")
-    return Verdict("right", name)
+                return Called("wrong", name, f"vacuous: {reason}")
+    return Called("right", name)
 
 
-def judge_spectrum(dice: Dice) -> tuple[list[Verdict], bool, str]:
+def judge_spectrum(dice: Dice) -> tuple[list[Called], bool, str]:
     """Judge the moments and thresholds of one draw of matrices.
 
     Returns:
@@ -157,7 +157,7 @@ def judge_spectrum(dice: Dice) -> tuple[list[Verdict], bool, str]:
     before = matrices.clone()
     verdicts += _threshold(found, matrices, size, radius * 10.0**-power, ascent)
     if not torch.equal(before, matrices):
-        verdicts.append(Verdict("wrong", "left as it was", "the matrices changed"))
+        verdicts.append(Called("wrong", "left as it was", "the matrices changed"))
     return (
         verdicts,
         brute.has_premises(matrices),
@@ -167,7 +167,7 @@ def judge_spectrum(dice: Dice) -> tuple[list[Verdict], bool, str]:
 
 def _moments(
     found: library.SampleHessians, given: Tensor, norm: float, size: int, *, replacement: bool
-) -> Iterator[Verdict]:
+) -> Iterator[Called]:
     tops = exact_tops(given, size, replacement=replacement)
     for method in ("dense", "lanczos"):
         name = f"moments {method}"
@@ -187,7 +187,7 @@ def _norm(matrices: Tensor) -> float:
 
 def _threshold(
     found: library.SampleHessians, matrices: Tensor, size: int, radius: float, ascent: str
-) -> Iterator[Verdict]:
+) -> Iterator[Called]:
     spec = replace(SAM, fresh_batch=ascent == "fresh")
     result, problem = attempt(
         f"threshold {ascent}",

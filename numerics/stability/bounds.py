@@ -147,7 +147,7 @@ def measured_power(theorem: Theorem, moments: Moments) -> Estimate:
     """The left side of a theorem's bound on one $s_k$, such as $s_3^6$, as measured."""
     order = order_of(theorem)
     bound = next(q.expression for q in theorem.quantities if q.name == "bound")
-    claim = next(lemma.claim for lemma in theorem.proof if lemma.claim.right == bound)
+    claim = next(step.claim for step in theorem.proof if step.claim.right == bound)
     s = float(getattr(moments, f"s{order}"))
     error = float(getattr(moments, f"s{order}_error"))
     power = float(value(claim.left, **{f"s_{order}": s}))

@@ -2,9 +2,9 @@
 
 from numerics.worst_case.comparison import FAMILIES, Comparison, Family, compare, proved
 from numerics.worst_case.one_step import WorstCase, worst_case
-from numerics.worst_case.program import Solution, Status
-from numerics.worst_case.search import BestStep, Threshold, best_step_size, threshold_radius
-from numerics.worst_case.setting import Mean, Measure, Points, Samples, Setting
+from numerics.worst_case.program import ProgramStatus, Solution
+from numerics.worst_case.search import BestStep, SlopeThreshold, best_step_size, threshold_radius
+from numerics.worst_case.setting import MeanClass, Measure, Points, ProblemClass, Samples
 from numerics.worst_case.split import Split, find_split, smallest_split, three_piece_split
 
 __all__ = [
@@ -12,15 +12,15 @@ __all__ = [
     "BestStep",
     "Comparison",
     "Family",
-    "Mean",
+    "MeanClass",
     "Measure",
     "Points",
+    "ProblemClass",
+    "ProgramStatus",
     "Samples",
-    "Setting",
+    "SlopeThreshold",
     "Solution",
     "Split",
-    "Status",
-    "Threshold",
     "WorstCase",
     "best_step_size",
     "compare",

@@ -11,7 +11,7 @@ from typing import Any
 import theory
 from numerics.worst_case.one_step import WorstCase, worst_case
 from numerics.worst_case.search import BestStep, best_step_size
-from numerics.worst_case.setting import Mean, Measure, Samples, Setting
+from numerics.worst_case.setting import MeanClass, Measure, ProblemClass, Samples
 from theory.evaluation import evaluate
 
 __all__ = ["FAMILIES", "Bound", "Comparison", "Family", "compare", "proved"]
@@ -39,9 +39,9 @@ class Family:
         ids = (self.unit, *itertools.chain(*self.theorems.values()))
         return tuple(dict.fromkeys(name for name in ids if name))
 
-    def setting(self, mu: float, components: float = 24, beta: float = 1.0) -> Setting:
+    def setting(self, mu: float, components: float = 24, beta: float = 1.0) -> ProblemClass:
         """The worst case that the theorems bound, with L = beta."""
-        return Setting(mu=mu, beta=beta, components=components, **self.classes)
+        return ProblemClass(mu=mu, beta=beta, components=components, **self.classes)
 
     def radius(self, relative: float, mu: float, beta: float = 1.0) -> float:
         """A radius given in units of this family."""
@@ -70,14 +70,14 @@ FAMILIES = {
     "distance": Family(
         "convex samples, growth: distance",
         {"best proved": ("sam-distance-linear", "sam-distance-large-radius")},
-        {"samples": Samples.CONVEX, "mean": Mean.GROWTH, "measure": Measure.DISTANCE},
+        {"samples": Samples.CONVEX, "mean": MeanClass.GROWTH, "measure": Measure.DISTANCE},
     ),
     "quadratic": Family(
         "quadratic samples: distance",
         {"best proved": ("sam-quadratic-best-step", "sam-quadratic-short-steps")},
         {
             "samples": Samples.QUADRATIC,
-            "mean": Mean.STRONGLY_CONVEX,
+            "mean": MeanClass.STRONGLY_CONVEX,
             "measure": Measure.DISTANCE,
         },
     ),
@@ -148,7 +148,7 @@ def proved(theorems: tuple[str, ...], **known: float) -> Bound | None:
 
 
 def compare(
-    setting: Setting, theorems: tuple[str, ...], radius: float, best: BestStep | None = None
+    setting: ProblemClass, theorems: tuple[str, ...], radius: float, best: BestStep | None = None
 ) -> Comparison:
     """A theorem, or the best of several, beside the worst case of a setting.
 

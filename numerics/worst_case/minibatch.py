@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from numerics.worst_case import classes
 from numerics.worst_case.classes import STAR, Sample
 from numerics.worst_case.program import ONE, Program
-from numerics.worst_case.setting import Measure, Setting
+from numerics.worst_case.setting import Measure, ProblemClass
 from numerics.worst_case.symmetry import Combination, Components, combine
 
 __all__ = ["batch_program"]
@@ -26,7 +26,7 @@ __all__ = ["batch_program"]
 KINDS = dict.fromkeys(("x", "G", "g", "h", "H", "p", "P"), 0)
 
 
-def batch_program(setting: Setting, step_size: float, radius: float) -> Program:
+def batch_program(setting: ProblemClass, step_size: float, radius: float) -> Program:
     """The semidefinite program for one batch, smaller than all components."""
     return _Batch(setting, step_size, radius).program()
 
@@ -35,7 +35,7 @@ def batch_program(setting: Setting, step_size: float, radius: float) -> Program:
 class _Batch:
     """The constraints of one batch."""
 
-    setting: Setting
+    setting: ProblemClass
     step_size: float
     radius: float
 

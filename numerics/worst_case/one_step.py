@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 from numerics.worst_case import classes
 from numerics.worst_case.classes import STAR, Sample
 from numerics.worst_case.minibatch import batch_program
-from numerics.worst_case.program import ONE, Program, Solution, Status, solve
-from numerics.worst_case.setting import Mean, Measure, Points, Samples, Setting
+from numerics.worst_case.program import ONE, Program, ProgramStatus, Solution, solve
+from numerics.worst_case.setting import MeanClass, Measure, Points, ProblemClass, Samples
 from numerics.worst_case.symmetry import Combination, Components, combine, renamed
 
 __all__ = ["WorstCase", "program", "worst_case"]
@@ -50,10 +50,10 @@ class WorstCase:
     value: float
     primal: float
     tight: bool
-    status: Status
+    status: ProgramStatus
     step_size: float
     radius: float
-    setting: Setting
+    setting: ProblemClass
     solution: Solution
 
     @property
@@ -63,7 +63,7 @@ class WorstCase:
 
 
 def worst_case(
-    setting: Setting, step_size: float, radius: float, solver: str = "CLARABEL"
+    setting: ProblemClass, step_size: float, radius: float, solver: str = "CLARABEL"
 ) -> WorstCase:
     """The largest expected measure after one step that starts with measure 1.
 
@@ -71,7 +71,7 @@ def worst_case(
         ValueError: for a negative step size or radius, or an unknown solver.
     """
     solution = solve(program(setting, step_size, radius), solver)
-    numbers = solution.status is Status.SOLVED
+    numbers = solution.status is ProgramStatus.SOLVED
     return WorstCase(
         solution.bound if numbers else math.nan,
         solution.value if numbers else math.nan,
@@ -84,7 +84,7 @@ def worst_case(
     )
 
 
-def program(setting: Setting, step_size: float, radius: float) -> Program:
+def program(setting: ProblemClass, step_size: float, radius: float) -> Program:
     """The semidefinite program of `worst_case`.
 
     Raises:
@@ -102,7 +102,7 @@ def program(setting: Setting, step_size: float, radius: float) -> Program:
     return build(setting, step_size, radius)
 
 
-def step_program(setting: Setting, step_size: float, radius: float) -> Program:
+def step_program(setting: ProblemClass, step_size: float, radius: float) -> Program:
     """The semidefinite program of a step with one component."""
     return _Step(setting, step_size, radius).program()
 
@@ -120,7 +120,7 @@ class Constraints:
 class _Step:
     """The constraints of one step."""
 
-    setting: Setting
+    setting: ProblemClass
     step_size: float
     radius: float
 
@@ -209,18 +209,18 @@ class _Step:
         """What the class of the mean says."""
         setting, mu = self.setting, self.setting.mu
         if setting.samples is Samples.QUADRATIC:
-            lower = mu if setting.mean is Mean.STRONGLY_CONVEX else 0.0
+            lower = mu if setting.mean is MeanClass.STRONGLY_CONVEX else 0.0
             part = self.quadratic("mean", 0, lower, setting.mean_smoothness)
         else:
             lower = min(setting.curvature, 0.0) * setting.mean_smoothness / setting.beta
-            if setting.mean is Mean.STRONGLY_CONVEX:
+            if setting.mean is MeanClass.STRONGLY_CONVEX:
                 lower = mu
             part = self.curved("mean", 0, lower, setting.mean_smoothness)
         for u in self.singles(0):
-            if setting.mean is Mean.PL:
+            if setting.mean is MeanClass.PL:
                 row = classes.dominated(self.at, u, mu)
                 part.at_most_zero[f"mean: PL at {u.name}"] = row
-        if setting.mean in (Mean.PL, Mean.GROWTH):  # the one follows from the other
+        if setting.mean in (MeanClass.PL, MeanClass.GROWTH):  # the one follows from the other
             row = classes.growth(self.at, self.sample("x", 0), mu)
             part.at_most_zero["mean: quadratic growth at x"] = row
         return part

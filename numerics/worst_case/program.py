@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from numerics.worst_case.symmetry import Atom, Combination
 from theory.messages import optional
 
-__all__ = ["ONE", "Program", "Solution", "Status", "solve"]
+__all__ = ["ONE", "Program", "ProgramStatus", "Solution", "solve"]
 
 Floats = NDArray[np.float64]
 #: The atom that stands for the number 1 in a row.
@@ -26,7 +26,7 @@ RESIDUAL = 1e-6
 _CLARABEL = ("tol_gap_abs", "tol_gap_rel", "tol_feas")
 
 
-class Status(StrEnum):
+class ProgramStatus(StrEnum):
     """What came of a solve; only `SOLVED` carries numbers to be used."""
 
     SOLVED = "solved"
@@ -77,7 +77,7 @@ class Solution:
         reason: why the status is not `SOLVED`.
     """
 
-    status: Status
+    status: ProgramStatus
     value: float
     bound: float
     primal_residual: float
@@ -115,7 +115,7 @@ def solve(program: Program, solver: str = "CLARABEL") -> Solution:
             cp.reshape(block.reshape(size * size, -1) @ point, (size, size), "C") >> 0
         )
     problem = cp.Problem(cp.Maximize(system.objective @ point), constraints)
-    solution = _nothing(Status.FAILED, solver, "not asked")
+    solution = _nothing(ProgramStatus.FAILED, solver, "not asked")
     for tolerance in TOLERANCES if solver == "CLARABEL" else (None,):
         options = {} if tolerance is None else dict.fromkeys(_CLARABEL, tolerance)
         try:
@@ -123,16 +123,18 @@ def solve(program: Program, solver: str = "CLARABEL") -> Solution:
                 warnings.simplefilter("ignore")  # an inaccurate answer is measured below
                 problem.solve(solver=solver, **options)
         except cp.SolverError as error:
-            solution = _nothing(Status.FAILED, solver, str(error))
+            solution = _nothing(ProgramStatus.FAILED, solver, str(error))
             continue
         if problem.status in (cp.UNBOUNDED, cp.INFEASIBLE):
-            return _nothing(Status(problem.status), solver, f"{solver} says {problem.status}")
+            return _nothing(
+                ProgramStatus(problem.status), solver, f"{solver} says {problem.status}"
+            )
         duals = [constraint.dual_value for constraint in constraints]
         if unknowns.value is None or any(dual is None for dual in duals):
-            solution = _nothing(Status.FAILED, solver, f"{solver} says {problem.status}")
+            solution = _nothing(ProgramStatus.FAILED, solver, f"{solver} says {problem.status}")
             continue
         solution = system.measured(np.append(unknowns.value, 1.0), duals, program, solver)
-        if solution.status is Status.SOLVED:
+        if solution.status is ProgramStatus.SOLVED:
             break
     return solution
 
@@ -187,7 +189,7 @@ class _System:
         good = bool(worst <= RESIDUAL)
         names = (*program.at_most_zero, *program.zero, *program.semidefinite)
         return Solution(
-            Status.SOLVED if good else Status.INACCURATE,
+            ProgramStatus.SOLVED if good else ProgramStatus.INACCURATE,
             value,
             bound,
             primal,
@@ -200,7 +202,7 @@ class _System:
         )
 
 
-def _nothing(status: Status, solver: str, reason: str) -> Solution:
+def _nothing(status: ProgramStatus, solver: str, reason: str) -> Solution:
     """The solution that holds no numbers."""
     nan = float("nan")
     return Solution(status, nan, nan, nan, nan, nan, solver, reason=reason)

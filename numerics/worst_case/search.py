@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from scipy.optimize import minimize_scalar
 
 from numerics.worst_case.one_step import WorstCase, worst_case
-from numerics.worst_case.program import Status
-from numerics.worst_case.setting import Measure, Setting
+from numerics.worst_case.program import ProgramStatus
+from numerics.worst_case.setting import Measure, ProblemClass
 
-__all__ = ["BestStep", "Threshold", "best_step_size", "threshold_radius"]
+__all__ = ["BestStep", "SlopeThreshold", "best_step_size", "threshold_radius"]
 
 FAR = 1e6  # stands for a step size at which the solver failed: finite, for the scalar search
 
@@ -34,7 +34,7 @@ class BestStep:
 
 
 def best_step_size(
-    setting: Setting, radius: float, *, tolerance: float = 3e-3, solver: str = "CLARABEL"
+    setting: ProblemClass, radius: float, *, tolerance: float = 3e-3, solver: str = "CLARABEL"
 ) -> BestStep:
     r"""Minimise the worst case over $0 \le \eta \le 2/L$ by a bounded scalar search.
 
@@ -55,7 +55,7 @@ def best_step_size(
 
     def height(step_size: float) -> float:
         tried.append(worst_case(setting, step_size, radius, solver))
-        return cautious(tried[-1]) if tried[-1].status is Status.SOLVED else FAR
+        return cautious(tried[-1]) if tried[-1].status is ProgramStatus.SOLVED else FAR
 
     low, high = 0.0, longest
     for _ in range(2):  # the second time around what the first has found
@@ -65,7 +65,7 @@ def best_step_size(
             ).x
         )
         low, high = found / 2, min(2 * found, longest)
-    solved = [case for case in tried if case.status is Status.SOLVED]
+    solved = [case for case in tried if case.status is ProgramStatus.SOLVED]
     if not solved:
         raise RuntimeError(
             f"{solver} failed at each of {len(tried)} step sizes: try another solver"
@@ -74,7 +74,7 @@ def best_step_size(
 
 
 @dataclass(frozen=True)
-class Threshold:
+class SlopeThreshold:
     """Where the worst slope changes sign.
 
     Attributes:
@@ -91,8 +91,8 @@ class Threshold:
 
 
 def threshold_radius(
-    setting: Setting, *, largest: float, tolerance: float = 1e-3, solver: str = "CLARABEL"
-) -> Threshold:
+    setting: ProblemClass, *, largest: float, tolerance: float = 1e-3, solver: str = "CLARABEL"
+) -> SlopeThreshold:
     """Bisect the radius at which the worst slope reaches zero.
 
     Args:
@@ -109,7 +109,7 @@ def threshold_radius(
 
     def slope(radius: float) -> WorstCase:
         found = worst_case(setting, 0.0, radius, solver)
-        if found.status is not Status.SOLVED:
+        if found.status is not ProgramStatus.SOLVED:
             raise RuntimeError(f"radius {radius}: {found.solution.reason}; try another solver")
         return found
 
@@ -119,7 +119,7 @@ def threshold_radius(
     while high.radius - low.radius > tolerance * largest:
         middle = slope((low.radius + high.radius) / 2)
         low, high = (middle, high) if negative(middle) else (low, middle)
-    return Threshold(low.radius, high.radius, (low, high))
+    return SlopeThreshold(low.radius, high.radius, (low, high))
 
 
 def negative(slope: WorstCase) -> bool:

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from numerics.worst_case.symmetry import Components
 
-__all__ = ["Mean", "Measure", "Points", "Samples", "Setting"]
+__all__ = ["MeanClass", "Measure", "Points", "ProblemClass", "Samples"]
 
 
 class Samples(StrEnum):
@@ -20,7 +20,7 @@ class Samples(StrEnum):
     QUADRATIC = "quadratic"
 
 
-class Mean(StrEnum):
+class MeanClass(StrEnum):
     """What the mean satisfies besides being smooth.
 
     PL is used at every point where the mean is looked at, and as the quadratic growth that follows
@@ -54,7 +54,7 @@ class Points(StrEnum):
 
 
 @dataclass(frozen=True)
-class Setting:
+class ProblemClass:
     r"""A class of problems and a measure of performance.
 
     Attributes:
@@ -77,14 +77,14 @@ class Setting:
     components: float = 24
     batch_size: int = 1
     samples: Samples = Samples.SMOOTH
-    mean: Mean = Mean.PL
+    mean: MeanClass = MeanClass.PL
     measure: Measure = Measure.LOSS
     points: Points = Points.ALL
 
     def __post_init__(self) -> None:
         for name, kind in (
             ("samples", Samples),
-            ("mean", Mean),
+            ("mean", MeanClass),
             ("measure", Measure),
             ("points", Points),
         ):
@@ -98,7 +98,7 @@ class Setting:
             )
         if self.batch_size > 1 and not (
             self.samples in (Samples.SMOOTH, Samples.CONVEX)
-            and self.mean is Mean.PL
+            and self.mean is MeanClass.PL
             and self.measure is not Measure.DISTANCE
         ):
             raise ValueError(
@@ -128,5 +128,5 @@ class Setting:
         They are known to be if every component is constrained at every point, and the mean
         satisfies nothing that does not follow from the components.
         """
-        follows = self.mean is Mean.SMOOTH and self.mean_smoothness == self.beta
+        follows = self.mean is MeanClass.SMOOTH and self.mean_smoothness == self.beta
         return self.points is Points.ALL and follows and self.batch_size == 1

@@ -18,7 +18,7 @@ from numerics.networks.perceptrons import MnistMlp, NetworkProblem
 from numerics.problems import LeastSquares
 from numerics.statistics import mean_interval
 from numerics.training.to_loss import Member, train_ensemble
-from numerics.worst_case import Setting, proved, worst_case
+from numerics.worst_case import ProblemClass, proved, worst_case
 from paper_figures import style
 from paper_figures.families import drawing
 from paper_figures.recipes import Recipe
@@ -163,7 +163,7 @@ def guaranteed(instance: LeastSquares, spec: SamSpec) -> dict[str, Any]:
     bound = proved((name,), radius=radius, **constants)
     if bound is None:
         raise ValueError(f"{name} does not cover {instance.name}: choose another problem")
-    scaled = Setting(c.mu / c.beta, smoothness=c.smoothness / c.beta, components=instance.n)
+    scaled = ProblemClass(c.mu / c.beta, smoothness=c.smoothness / c.beta, components=instance.n)
     worst = worst_case(scaled, bound.step_size * c.beta, radius * c.beta)
     return {
         "step_size": bound.step_size,

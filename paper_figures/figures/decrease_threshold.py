@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from numerics.worst_case import (
     FAMILIES,
-    Setting,
+    ProblemClass,
     Split,
     best_step_size,
     proved,
@@ -115,9 +115,9 @@ def compute(run: Run) -> dict[str, Any]:
     elif curve == "pair":
         point = counterexample(mu, unit, chosen["cells"], chosen["tolerance"])
     elif chosen["panel"] == "batch":
-        point = certified(Setting(mu, components=SAMPLES, batch_size=int(curve)), unit)
+        point = certified(ProblemClass(mu, components=SAMPLES, batch_size=int(curve)), unit)
     else:
-        point = certified(Setting(mu, components=count(curve)), unit)
+        point = certified(ProblemClass(mu, components=count(curve)), unit)
     return {"device": "cpu", **point}
 
 
@@ -126,7 +126,7 @@ def count(name: str) -> float:
     return math.inf if name == "inf" else int(name)
 
 
-def certified(setting: Setting, unit: float) -> dict[str, Any]:
+def certified(setting: ProblemClass, unit: float) -> dict[str, Any]:
     """The largest radius at which PEP certifies a decrease, in units of the theorem's."""
     largest = max(LARGEST * unit, 2.0)  # beyond 2 / beta not even the full gradient decreases
     found = threshold_radius(setting, largest=largest, tolerance=PRECISION * unit / largest)
@@ -175,7 +175,7 @@ def decrease(mu: float, curve: str, radius: float) -> dict[str, Any]:
         bound = proved(PROVED, mu=mu, beta=1.0, L=1.0, radius=radius)
         assert bound is not None  # the radius is inside the range of the theorem
         return {"value": (1 - bound.factor) / mu, "error": 0.0, "method": bound.theorem}
-    best = best_step_size(Setting(mu, components=count(curve)), radius).best
+    best = best_step_size(ProblemClass(mu, components=count(curve)), radius).best
     return {"value": (1 - best.value) / mu, "error": best.solution.error / mu, "method": "PEP"}
 
 

@@ -128,9 +128,9 @@ def moment_bound(theorem: Theorem, radius: np.ndarray) -> np.ndarray:
     """The root of a theorem's bound on a power of s_k; the best one of a family's members."""
     (quantity,) = theorem.quantities
     exponents = (
-        lemma.claim.left.exponent
-        for lemma in theorem.proof
-        if lemma.claim.right == quantity.expression and isinstance(lemma.claim.left, Power)
+        step.claim.left.exponent
+        for step in theorem.proof
+        if step.claim.right == quantity.expression and isinstance(step.claim.left, Power)
     )
     family = {}
     if "contact" in ev.parameters(quantity.expression):

@@ -25,7 +25,7 @@ from numerics.stability import (
 from paper_figures.families.instances import hessians_at
 from theory.trusted.algorithms import SAM
 
-__all__ = ["MINIMA", "RADII", "Minimum", "explorer_data"]
+__all__ = ["MINIMA", "RADII", "Choice", "explorer_data"]
 
 #: The radii of the slider, in units of 1 / sharpness.
 RADII = tuple(k / 20 for k in range(31))
@@ -34,7 +34,7 @@ EDGE = "sam-stability-sharpness"
 
 
 @dataclass(frozen=True)
-class Minimum:
+class Choice:
     """A minimum that can be chosen: a title, and the Hessians of its samples in the plane."""
 
     title: str
@@ -49,12 +49,12 @@ def _gaussian(samples: int = 8, seed: int = 0) -> SampleHessians:
 
 
 MINIMA = (
-    Minimum("Least squares: eight Gaussian samples in the plane", _gaussian),
-    Minimum(
+    Choice("Least squares: eight Gaussian samples in the plane", _gaussian),
+    Choice(
         "Counterexample: stable although one step can grow",
         lambda: hessians_at("sam-stability-one-step-necessary"),
     ),
-    Minimum(
+    Choice(
         "Counterexample: stable although s₂ > 1/η",
         lambda: hessians_at("sgd-stability-s2-published"),
     ),
@@ -62,7 +62,7 @@ MINIMA = (
 
 
 def explorer_data(
-    minima: Sequence[Minimum] = MINIMA, radii: Sequence[float] = RADII
+    minima: Sequence[Choice] = MINIMA, radii: Sequence[float] = RADII
 ) -> dict[str, Any]:
     """JSON data: for every minimum, batch size and radius the criteria and the step's moments.
 
@@ -76,7 +76,7 @@ def explorer_data(
     return {"radii": list(radii), "minima": [_minimum(each, radii) for each in minima]}
 
 
-def _minimum(minimum: Minimum, radii: Sequence[float]) -> dict[str, Any]:
+def _minimum(minimum: Choice, radii: Sequence[float]) -> dict[str, Any]:
     hessians = minimum.hessians()
     sharpness = moments(hessians, batch_size=1, method="dense").sharpness
     batches = [

@@ -1,6 +1,7 @@
 """What a module lists as public is there, and a package lists what it re-exports."""
 
 import ast
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,16 @@ def test_public_names(path):
     if names is not None:
         assert len(set(names)) == len(names)
         assert not [name for name in names if name.startswith("_")]
+
+
+def test_one_word_is_one_thing():
+    """No two classes have the same name."""
+    where = defaultdict(list)
+    for path in MODULES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                where[node.name].append(path.relative_to(ROOT).as_posix())
+    assert {name: paths for name, paths in where.items() if len(paths) > 1} == {}
 
 
 def test_every_package_says_that_it_is_typed():

@@ -14,11 +14,11 @@ from theory.proving.building import times
 from theory.text.latex import article, typeset
 from theory.text.plain import explain, explained
 from theory.trusted.certificates import Fact
-from theory.trusted.statements import Condition, Lemma, Status
+from theory.trusted.statements import Condition, Status, Step
 from theory.wire import decode
 
 GOOD = small(p * q >= 0, times(Fact("p > 0"), Fact("q >= 0")), P_POSITIVE, Q_NONNEGATIVE)
-WRONG = Lemma("wrong", p >= 1, Fact("p > 0"), "")
+WRONG = Step("wrong", p >= 1, Fact("p > 0"), "")
 HIGH, LOW = Condition("high", p >= 5), Condition("low", p <= 4)
 #: What is no proof, and the reason that must be given.
 UNPROVED = {
@@ -65,7 +65,7 @@ def test_what_is_not_proved_is_not_shown_as_a_proof(name):
 
 
 def test_the_step_that_fails_is_marked_and_those_after_it():
-    steps = (*GOOD.proof, WRONG, Lemma("later", p >= 0, Fact("p > 0"), ""))
+    steps = (*GOOD.proof, WRONG, Step("later", p >= 0, Fact("p > 0"), ""))
     lines = explain(replace(GOOD, proof=steps)).splitlines()
     marks = {
         line.split(":")[0].strip(" *"): "\n".join(lines[i : i + 3])

@@ -20,12 +20,12 @@ from pathlib import Path
 from importlib.metadata import packages_distributions
 from theory.trusted.certificates import NOTHING
 from theory.trusted.terms import Const, Param
-from theory.trusted.statements import Attribution, Kind, Lemma, Source, Theorem
+from theory.trusted.statements import Attribution, Kind, Step, Source, Theorem
 
 {plant}
 p = Param("p")
 THEOREM = Theorem("false", "p is at most p - 1", "", Source("me", "", Attribution.DERIVED),
-                  Kind.UPPER_BOUND, (), (), (Lemma("c", p + 1 <= p, NOTHING, ""),), ("c",))
+                  Kind.UPPER_BOUND, (), (), (Step("c", p + 1 <= p, NOTHING, ""),), ("c",))
 """
 PLANT = """
 names = {*sys.stdlib_module_names, *packages_distributions(), "z3", "sitecustomize",

@@ -17,7 +17,7 @@ from numerics.confrontations.registry import ON_LEAST_SQUARES
 from numerics.confrontations.verdicts import Outcome
 from numerics.problems import LeastSquares
 from numerics.problems.constants import Constants
-from numerics.worst_case import Setting, worst_case
+from numerics.worst_case import ProblemClass, worst_case
 from theory import SAM, SGD
 from theory.evaluation import evaluate
 from theory.trusted.terms import substitute
@@ -77,7 +77,7 @@ def test_a_marked_factor_is_violated(theorem_id, mark):
 )
 def test_half_of_the_bound_is_violated(theorem_id, step):
     theorem = theory.get(theorem_id)
-    (claim,) = (lemma.claim for lemma in theorem.proof if lemma.name == step)
+    (claim,) = (step.claim for step in theorem.proof if step.name == step)
     halved = dataclasses.replace(claim, right=claim.right / 2)
     wrong = substitute(theorem, claim, halved)
     assert CASE.confront(wrong).outcome is Outcome.VIOLATED
@@ -102,7 +102,7 @@ def share_of_the_worst_case(theorem_id, mu, radius, **setting):
     step_size = float(evaluate(theorem, "best_step_size", **given).value)
     factor = evaluate(theorem, "factor", step_size=step_size, **given)
     assert factor.covered
-    found = worst_case(Setting(mu=mu, components=24, **setting), step_size, radius)
+    found = worst_case(ProblemClass(mu=mu, components=24, **setting), step_size, radius)
     return (1 - found.value) / (1 - float(factor.value))
 
 

@@ -83,8 +83,7 @@ def test_a_hypothesis_that_no_problem_establishes_is_not_passed_over(theorem):
 def test_no_other_conclusion_is_measured_in_its_place(theorem):
     """Twice the left side of every conclusion, which no measurement takes from the theorem."""
     doubled = tuple(
-        replace(lemma, claim=replace(lemma.claim, left=lemma.claim.left * 2))
-        for lemma in theorem.proof
+        replace(step, claim=replace(step.claim, left=step.claim.left * 2)) for step in theorem.proof
     )
     found = measurement(replace(theorem, proof=doubled))
     # both sides of a pointwise inequality are the theorem's own

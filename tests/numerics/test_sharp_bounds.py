@@ -38,7 +38,7 @@ def test_the_theorem_s_own_expression_decides(case, name):
 
 def test_the_attained_bound_is_met_on_both_sides(case):
     theorem = theory.get("sam-stability-s3-attained")
-    (claim,) = (lemma.claim for lemma in theorem.proof if lemma.name == "attained")
+    (claim,) = (step.claim for step in theorem.proof if step.name == "attained")
     assert case.confront(theorem).outcome is Outcome.CONSISTENT
     for factor in (1 + 10**-9, 1 - 10**-9):
         number = Const(Fraction(factor))

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from numerics.worst_case import FAMILIES, Setting, best_step_size, threshold_radius, worst_case
+from numerics.worst_case import FAMILIES, ProblemClass, best_step_size, threshold_radius, worst_case
 from paper_figures.recipes import discover, load
 from paper_figures.runs import Record, Run
 from paper_figures.tables import from_csv, to_csv
@@ -66,7 +66,7 @@ def thresholds():
 
 def test_thresholds_are_those_of_the_library(thresholds):
     unit = math.sqrt(0.02)
-    found = threshold_radius(Setting(0.02, components=2), largest=2.0, tolerance=1e-3 * unit)
+    found = threshold_radius(ProblemClass(0.02, components=2), largest=2.0, tolerance=1e-3 * unit)
     row = thresholds["threshold", "PEP, n = 2", 0.02]
     # The unit is a square root there and the root of an equation in the library.
     assert row["value"] == pytest.approx(found.decreases / unit, rel=1e-9)
@@ -84,7 +84,7 @@ def test_rates_and_batches(thresholds):
     radius = 0.5 * math.sqrt(0.5)
     expected = math.sin(math.asin(math.sqrt(0.5)) - math.asin(radius)) ** 2
     assert proved["value"] == pytest.approx(expected, rel=1e-9)
-    best = best_step_size(Setting(0.5, components=math.inf), radius).best
+    best = best_step_size(ProblemClass(0.5, components=math.inf), radius).best
     assert found["value"] == pytest.approx((1 - best.value) / 0.5, abs=1e-5)
     assert found["value"] > proved["value"]
     batch = thresholds["batch", "PEP", 0.25]

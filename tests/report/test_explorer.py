@@ -7,7 +7,7 @@ from oracles import stability as oracle
 
 from numerics.hessians import SampleHessians, moments
 from numerics.stability import boundaries
-from paper_figures.report.explorer import MINIMA, Minimum, explorer_data
+from paper_figures.report.explorer import MINIMA, Choice, explorer_data
 
 STEPS = 4
 
@@ -68,6 +68,6 @@ def test_second_moments_are_those_of_all_batches(explorer, share):
 
 
 def test_only_minima_in_the_plane():
-    three = Minimum("three", lambda: SampleHessians.from_rank_one(torch.eye(3).double()))
+    three = Choice("three", lambda: SampleHessians.from_rank_one(torch.eye(3).double()))
     with pytest.raises(ValueError, match="dimension 3"):
         explorer_data([three], [0.0])

@@ -68,7 +68,7 @@ def test_each_card_holds_the_formulas_of_its_theorem(report, page):
     for name in shown(page):
         theorem, card = theory.get(name), section(report.html, name)
         labels = [unescape(label) for label in re.findall(r'role="math" aria-label="(.*?)"', card)]
-        claims = [lemma.claim for lemma in theorem.proof]
+        claims = [step.claim for step in theorem.proof]
         claims += [h.relation for h in theorem.hypotheses if isinstance(h, Condition)]
         for relation in claims:
             assert to_text(relation) in labels

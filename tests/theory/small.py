@@ -13,9 +13,9 @@ from theory.trusted.statements import (
     Condition,
     Dynamics,
     Kind,
-    Lemma,
     Source,
     Status,
+    Step,
     Theorem,
 )
 from theory.trusted.terms import Function, Named, Operator, Param
@@ -68,7 +68,7 @@ def make(claim, certificate, *hypotheses, before=(), dynamics=None, divisors=())
         dynamics=dynamics or Dynamics(GD, f, Named("x_0")),
         hypotheses=hypotheses,
         divisors=divisors,
-        proof=(*before, Lemma("claim", claim, certificate, "")),
+        proof=(*before, Step("claim", claim, certificate, "")),
         conclusion=("claim",),
     )
 

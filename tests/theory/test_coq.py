@@ -27,17 +27,17 @@ from theory.trusted.certificates import (
     AlongOf,
     Fact,
     Induction,
-    Instance,
     Invert,
     Norm,
     PowerOf,
+    RuleAt,
     Square,
     Start,
     Tower,
     ZeroOrPositive,
 )
 from theory.trusted.notation import x_0
-from theory.trusted.statements import Assumption, Condition, Dynamics, Lemma, Rule, Status
+from theory.trusted.statements import Assumption, Condition, Dynamics, Rule, Status, Step
 from theory.trusted.terms import Along, Inner, Param, Time, norm2
 
 every_theorem = pytest.mark.parametrize("theorem", PROVED, ids=lambda t: t.id)
@@ -90,7 +90,7 @@ def test_every_kind_of_step_compiles():
     power = (1 + p) ** Time()
     accepted(small(power > ZERO, Induction(number(1), grow), P_POSITIVE))
     raised = PowerOf(add(number(1), Fact("p > 0")), Time())
-    late = Lemma("late", 0 * p < power, raised, "")
+    late = Step("late", 0 * p < power, raised, "")
     step = add(Fact("induction"), times(Fact("p > 0"), Fact("late")))
     accepted(small(power >= 1, Induction(NOTHING, step), P_POSITIVE, before=(late,)))
     accepted(small(2 * Inner(x, y) <= norm2(x) + norm2(y), Norm(x - y)))
@@ -100,7 +100,7 @@ def test_every_kind_of_step_compiles():
 @needs_coq
 def test_a_claim_at_every_time_inside_a_case_split_compiles():
     power = (1 + q) ** Time()
-    late = Lemma("late", power >= ZERO, PowerOf(add(number(1), Fact("q >= 0")), Time()), "")
+    late = Step("late", power >= ZERO, PowerOf(add(number(1), Fact("q >= 0")), Time()), "")
     split = ZeroOrPositive("q >= 0", NOTHING, times(Fact("q >= 0"), Fact("late")))
     accepted(small(q * power >= ZERO, split, Q_NONNEGATIVE, before=(late,)))
 
@@ -120,7 +120,7 @@ def test_a_claim_at_every_time_that_divides_compiles():
             ),
             step=add(
                 Fact("induction"),
-                AlongOf(Instance("nonexpansive", "at", (x,)), Time()),
+                AlongOf(RuleAt("nonexpansive", "at", (x,)), Time()),
                 minus(Tower(norm2(x), Time())),
             ),
         ),

@@ -17,7 +17,7 @@ from theory.proving.witnesses import quadratic, witness
 from theory.text.latex import article
 from theory.text.plain import explain
 from theory.trusted.algorithms import SAM, SGD
-from theory.trusted.certificates import Instance, Square
+from theory.trusted.certificates import RuleAt, Square
 from theory.trusted.statements import Assumption, Condition, Dynamics, Rule, Status
 from theory.trusted.terms import (
     Function,
@@ -144,7 +144,7 @@ def test_the_witness_is_shown():
 
 def test_check_marks_it():
     """In the table, in a line below it, and in JSON."""
-    theorem = make(norm2(J(x)) <= ZERO, Instance("rule", "at", (x,)), FLAT)
+    theorem = make(norm2(J(x)) <= ZERO, RuleAt("rule", "at", (x,)), FLAT)
     theorem = dataclasses.replace(theorem, dynamics=None, witness=witness({}, {}, [[[0]]]))
     verdict = examine(theorem)
     assert verdict.status is Status.PROVED

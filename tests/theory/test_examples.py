@@ -39,7 +39,7 @@ def test_an_example_is_found_and_proved(root, name):
 def test_an_example_is_short_and_contains_no_proof(root, name):
     text = (root / "examples" / name).read_text()
     assert len(text.splitlines()) < 40
-    assert "proof=()" in text and "Instance" not in text and "Norm(" not in text
+    assert "proof=()" in text and "RuleAt" not in text and "Norm(" not in text
 
 
 @pytest.mark.parametrize(

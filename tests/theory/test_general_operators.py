@@ -13,7 +13,7 @@ from theory.proving.building import add, minus
 from theory.search.refutation import refute
 from theory.text.latex import article
 from theory.text.plain import explain
-from theory.trusted.certificates import NOTHING, Instance, Multiple, Norm
+from theory.trusted.certificates import NOTHING, Multiple, Norm, RuleAt
 from theory.trusted.notation import step_size
 from theory.trusted.statements import Assumption, Rule
 from theory.trusted.terms import Inner, Mean, Operator, norm2
@@ -21,7 +21,7 @@ from theory.wire import decode, encode
 
 J, J_b = Operator("J"), Operator("J", sampled=True)
 SKEW = Assumption("skew", "", "", (Rule("at", (u, y), Inner(u, J(y)).equals(-Inner(y, J(u)))),))
-AT_X = Instance("skew", "at", (x, x))
+AT_X = RuleAt("skew", "at", (x, x))
 STEP = norm2(x - step_size * J(x))
 GAME = make(STEP.equals(norm2(x) + step_size**2 * norm2(J(x))), Multiple(-step_size, AT_X), SKEW)
 AWAY = make(norm2(x) <= STEP, add(Multiple(step_size, AT_X), Norm(step_size * J(x))), SKEW)

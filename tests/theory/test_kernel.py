@@ -15,13 +15,13 @@ from theory.trusted.certificates import (
     AlongOf,
     Fact,
     Induction,
-    Instance,
     Invert,
     MeanOf,
     Multiple,
     Norm,
     Number,
     PowerOf,
+    RuleAt,
     Square,
     Start,
     Tower,
@@ -31,8 +31,8 @@ from theory.trusted.statements import (
     Assumption,
     Condition,
     Dynamics,
-    Lemma,
     Rule,
+    Step,
 )
 from theory.trusted.terms import (
     Along,
@@ -88,12 +88,12 @@ def test_undeclared_and_later_facts():
     refused(make(p > ZERO, Fact("p > 0")), "no fact named 'p > 0'")
     refused(make(p >= ZERO, Fact("claim")), "no fact named 'claim'")
     refused(make(p >= ZERO, Fact("induction")), "no fact named 'induction'")
-    refused(make(norm2(x) >= ZERO, Instance("psd", "psd", (x,))), "no assumption 'psd'")
+    refused(make(norm2(x) >= ZERO, RuleAt("psd", "psd", (x,))), "no assumption 'psd'")
 
 
 def test_names_are_not_taken_twice():
-    lemma = Lemma("p > 0", p**2 >= ZERO, Square(p), "")
-    refused(make(p**2 >= ZERO, Square(p), P_POSITIVE, before=(lemma,)), "is taken")
+    step = Step("p > 0", p**2 >= ZERO, Square(p), "")
+    refused(make(p**2 >= ZERO, Square(p), P_POSITIVE, before=(step,)), "is taken")
     refused(make(p > ZERO, Fact("p > 0"), P_POSITIVE, P_POSITIVE), "share a name")
     refused(make(p > ZERO, Fact("p > 0"), Condition("induction", p > ZERO)), "reserved")
 
@@ -176,10 +176,10 @@ def test_capture_in_a_rule_with_an_expectation():
     """E|H_b u|² <= |u|² for fixed u says nothing of a u that depends on b."""
     rule = Rule("at", (u,), Mean(norm2(H_b(u))) <= norm2(u))
     assumption = Assumption("bounded", "", "", (rule,))
-    at_random = Instance("bounded", "at", (Gradient(f_b, x),))
+    at_random = RuleAt("bounded", "at", (Gradient(f_b, x),))
     claim = Mean(norm2(H_b(Gradient(f_b, x)))) <= norm2(Gradient(f_b, x))
     refused(make(claim, at_random, assumption), "capture")
-    proved(make(Mean(norm2(H_b(y))) <= norm2(y), Instance("bounded", "at", (y,)), assumption))
+    proved(make(Mean(norm2(H_b(y))) <= norm2(y), RuleAt("bounded", "at", (y,)), assumption))
 
 
 def test_capture_in_the_tower_rule():
@@ -195,15 +195,13 @@ def test_capture_in_the_tower_rule():
 def test_an_expectation_along_the_trajectory_of_something_random():
     psd = positive_semidefinite("psd", H_b, "")
     claim = Along(Inner(x, H_b(x)), Time()) >= ZERO
-    refused(
-        make(claim, AlongOf(Instance("psd", "psd", (x,)), Time()), psd), "depends on the sample"
-    )
+    refused(make(claim, AlongOf(RuleAt("psd", "psd", (x,)), Time()), psd), "depends on the sample")
 
 
 def test_the_wrong_number_of_vectors_and_the_wrong_rule():
     psd = positive_semidefinite("psd", H_b, "")
-    refused(make(norm2(x) >= ZERO, Instance("psd", "psd", (x, y)), psd), "wants 1 vectors")
-    refused(make(norm2(x) >= ZERO, Instance("psd", "smooth", (x,)), psd), "with a rule 'smooth'")
+    refused(make(norm2(x) >= ZERO, RuleAt("psd", "psd", (x, y)), psd), "wants 1 vectors")
+    refused(make(norm2(x) >= ZERO, RuleAt("psd", "smooth", (x,)), psd), "with a rule 'smooth'")
 
 
 def test_case_split_needs_its_condition():
@@ -252,10 +250,10 @@ def test_decay_needs_a_one_step_lemma_for_this_algorithm():
     contraction = Assumption(
         "contraction", "", "", (Rule("at", (u,), Mean(norm2(u - H_b(u))) <= norm2(u)),)
     )
-    one_step = Lemma(
+    one_step = Step(
         "one step",
         Mean(norm2(x - H_b(x))) <= norm2(x),
-        Instance("contraction", "at", (x,)),
+        RuleAt("contraction", "at", (x,)),
         "",
     )
     decay = geometric_decay(norm2(x), number(1), "one step")

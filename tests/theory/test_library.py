@@ -51,7 +51,7 @@ def test_the_kernel_gives_the_recorded_status(theorem):
 def test_every_step_is_checked_and_no_hypothesis_is_idle(theorem):
     report = theory.check(theorem)
     if theorem.expected is Status.PROVED:
-        assert [s.name for s in report.steps] == [lemma.name for lemma in theorem.proof]
+        assert [s.name for s in report.steps] == [step.name for step in theorem.proof]
         assert all(s.accepted for s in report.steps)
         assert report.redundant == ()
 
@@ -60,7 +60,7 @@ def test_every_step_is_checked_and_no_hypothesis_is_idle(theorem):
 def test_without_its_proof_nothing_is_proved(theorem):
     for length in range(len(theorem.proof)):
         cut = dataclasses.replace(theorem, proof=theorem.proof[:length])
-        if not {lemma.name for lemma in cut.proof} >= set(theorem.conclusion):
+        if not {step.name for step in cut.proof} >= set(theorem.conclusion):
             assert theory.check(cut).status is Status.UNDECIDED
 
 
@@ -80,15 +80,15 @@ def test_json_round_trip_is_exact(theorem):
 @every_theorem
 def test_prints_as_text_and_latex(theorem):
     text, latex = explain(theorem), article(theorem)
-    for lemma in theorem.proof:
-        assert to_text(lemma.claim) in text
-        assert to_latex(lemma.claim) in latex
+    for step in theorem.proof:
+        assert to_text(step.claim) in text
+        assert to_latex(step.claim) in latex
     assert latex.count("{") == latex.count("}")
 
 
 @every_theorem
 def test_quantities_are_part_of_the_statement(theorem):
-    said = {node for lemma in theorem.proof for node in nodes(lemma.claim)}
+    said = {node for step in theorem.proof for node in nodes(step.claim)}
     said |= {n for h in theorem.hypotheses if isinstance(h, Condition) for n in nodes(h.relation)}
     for quantity in theorem.quantities:
         assert quantity.expression in said, quantity.name

@@ -19,7 +19,7 @@ every_theorem = every(PROVED)
 
 def accepted_falsely(theorem, found):
     """The mutants that the kernel accepts although they claim something else."""
-    places = {place.lemma.name: place for place in places_of(theorem)}
+    places = {place.step.name: place for place in places_of(theorem)}
     return [
         f"{mutant.where}: {mutant.change}"
         for mutant in found
@@ -67,14 +67,14 @@ def test_what_says_the_same_is_no_mutant(theorem):
 
 def test_a_step_is_judged_in_its_place_as_in_the_whole_proof():
     theorem = theory.get("sgd-pl-linear")
-    places = {place.lemma.name: place for place in places_of(theorem)}
+    places = {place.step.name: place for place in places_of(theorem)}
     found = [m for m in all_mutants(theorem.id) if m.claim]
     for mutant in random.Random(1).sample(found, 20):
         place = places[mutant.claim]
         alone = place.refusal(mutant.theorem.proof[place.index])
         assert alone and theory.check(mutant.theorem).reason.endswith(alone)
     for place in places.values():
-        assert place.refusal(place.lemma) == ""
+        assert place.refusal(place.step) == ""
 
 
 def test_exact_counterexamples_are_counterexamples():
@@ -86,8 +86,8 @@ def test_exact_counterexamples_are_counterexamples():
         if mutant.claim == "one step" and mutant.change == "top: left one percent up":
             model = refuting.counterexample(refuting.only(mutant.theorem, "one step"), models)
             assert model is not None
-            (lemma,) = (x for x in mutant.theorem.proof if x.name == "one step")
-            assert not model.holds(lemma.claim)
+            (step,) = (x for x in mutant.theorem.proof if x.name == "one step")
+            assert not model.holds(step.claim)
             assert all(model.satisfies(h) for h in theorem.hypotheses)
             assert all(isinstance(value, Fraction) for value in model.parameters.values())
             return
@@ -97,7 +97,7 @@ def test_exact_counterexamples_are_counterexamples():
 def test_a_weaker_claim_is_told_from_a_stronger_one():
     theorem = theory.get("sgd-pl-linear")
     models = refuting.pool(theorem, tries=2)
-    index = next(i for i, lemma in enumerate(theorem.proof) if lemma.name == "one step")
+    index = next(i for i, step in enumerate(theorem.proof) if step.name == "one step")
     claim = theorem.proof[index].claim
     weak = Relation(claim.left, "<=", Const(Fraction(2)) * claim.right)
     strong = Relation(claim.left, "<=", Const(Fraction(1, 2)) * claim.right)

@@ -8,6 +8,7 @@ from fractions import Fraction
 import pytest
 from small import P_POSITIVE, PROVED, Q_NONNEGATIVE, f_b, p, q, small, x
 
+from theory.opinions.goals import ByInduction as InTime
 from theory.opinions.goals import (
     Divisor,
     Origin,
@@ -21,15 +22,14 @@ from theory.opinions.goals import (
     parts,
     refutes,
 )
-from theory.opinions.goals import Induction as InTime
 from theory.opinions.obligations import Unstated, problem
 from theory.opinions.ratios import Ratio, factors, quotient, ratio, reduced
 from theory.proving.assumptions import ZERO
 from theory.proving.building import add, number, times
 from theory.trusted.certificates import (
     NOTHING,
+    ByInduction,
     Fact,
-    Induction,
     Invert,
     MeanOf,
     Multiple,
@@ -41,7 +41,7 @@ from theory.trusted.certificates import (
 )
 from theory.trusted.kernel import Sign
 from theory.trusted.polynomials import Frac, Poly
-from theory.trusted.statements import Lemma
+from theory.trusted.statements import Step
 from theory.trusted.terms import Gradient, Mean, Named, Time, norm2, scalar
 
 every_theorem = pytest.mark.parametrize("theorem", PROVED, ids=lambda t: t.id)
@@ -108,16 +108,16 @@ def test_every_step_and_every_image_has_its_obligation(theorem):
     its = problem(theorem)
     names = [obligation.name for obligation in its.obligations]
     assert len(set(names)) == len(names)
-    assert [step.step for step in its.steps] == [lemma.name for lemma in theorem.proof]
-    for step in its.steps:
+    assert [part.step for part in its.steps] == [step.name for step in theorem.proof]
+    for part in its.steps:
         for kind in ("obligation", "zero", "positive", "base", "successor"):
-            assert getattr(step, kind, names[0]) in names
+            assert getattr(part, kind, names[0]) in names
     for obligation in its.obligations:
         for fact in obligation.facts:
             if fact.origin in (Origin.MEAN, Origin.ALONG, Origin.POWER) and fact.inside:
                 assert names.index(fact.inside) < names.index(obligation.name)
             if fact.origin is Origin.STEP:
-                assert fact.inside in [lemma.name for lemma in theorem.proof]
+                assert fact.inside in [step.name for step in theorem.proof]
 
 
 @every_theorem
@@ -141,7 +141,7 @@ def test_the_inside_of_an_expectation_is_an_obligation_of_its_own():
 
 def test_an_induction_has_a_base_a_step_and_a_power():
     power = q ** Time()
-    good = Induction(number(1), times(Fact("q >= 0"), Fact("induction")))
+    good = ByInduction(number(1), times(Fact("q >= 0"), Fact("induction")))
     its = problem(small(power >= ZERO, good, Q_NONNEGATIVE))
     assert [o.name for o in its.obligations] == ["claim (base)", "claim (step)"]
     assert isinstance(its.steps[0], InTime)
@@ -174,7 +174,7 @@ def test_a_reciprocal_is_written_with_a_divisor_that_is_proved_positive():
         (small(p >= ZERO, ZeroOrPositive("p > 0", NOTHING, NOTHING), P_POSITIVE), "0 <= parameter"),
         (
             small(
-                p >= ZERO, Fact("p > 0"), P_POSITIVE, before=(Lemma("p > 0", p <= p, NOTHING, ""),)
+                p >= ZERO, Fact("p > 0"), P_POSITIVE, before=(Step("p > 0", p <= p, NOTHING, ""),)
             ),
             "the name 'p > 0' is taken",
         ),
@@ -187,9 +187,9 @@ def test_a_proof_that_cannot_be_read_states_nothing(theorem, reason):
 
 
 def test_a_name_that_looks_like_a_part_is_kept_apart():
-    lemma = Lemma("claim (base)", p**2 >= ZERO, Square(p), "")
-    cone = Induction(number(1), times(Fact("q >= 0"), Fact("induction")))
-    its = problem(small(q ** Time() >= ZERO, cone, Q_NONNEGATIVE, before=(lemma,)))
+    step = Step("claim (base)", p**2 >= ZERO, Square(p), "")
+    cone = ByInduction(number(1), times(Fact("q >= 0"), Fact("induction")))
+    its = problem(small(q ** Time() >= ZERO, cone, Q_NONNEGATIVE, before=(step,)))
     assert [o.name for o in its.obligations] == ["claim (base)", "claim (base)'", "claim (step)"]
 
 

@@ -85,7 +85,7 @@ def test_marks_and_the_heading_of_findings_are_printed():
 
 def test_an_intermediate_step_is_not_what_the_theorem_says():
     theorem = theory.get("sam-pl-linear-optimal")
-    step = next(lemma.name for lemma in theorem.proof if lemma.name not in theorem.conclusion)
+    step = next(step.name for step in theorem.proof if step.name not in theorem.conclusion)
     for names in ((step,), ("no such name",), ("rate", "no such name"), ()):
         changed = dataclasses.replace(theorem, statement=(said("It always converges.", *names),))
         assert in_words(changed) == f"It always converges. {MARK}"

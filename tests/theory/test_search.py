@@ -53,13 +53,13 @@ from theory.proving.assumptions import (
 )
 from theory.proving.building import with_rate
 from theory.search import SearchStatus
-from theory.trusted.certificates import Instance, Square, ZeroOrPositive
+from theory.trusted.certificates import RuleAt, Square, ZeroOrPositive
 from theory.trusted.notation import L, beta, f, f_b, mu, radius, x, x_0
 from theory.trusted.statements import (
     Condition,
     Dynamics,
-    Lemma,
     Status,
+    Step,
 )
 from theory.trusted.terms import Gradient, Inner, Mean, Value, nodes, norm2
 
@@ -78,7 +78,7 @@ def test_results_that_are_false_by_little_are_refuted(hypotheses, left, right, p
     outcome = prove(given, "claim", claim, points=points, refute_seconds=60)
     check_not_found(outcome)
     assert outcome.status is SearchStatus.REFUTED, outcome.reason
-    claimed = Lemma("claim", claim, Square(ZERO), "")
+    claimed = Step("claim", claim, Square(ZERO), "")
     refuted = dataclasses.replace(given, proof=(claimed,), conclusion=("claim",))
     assert models.refutes(outcome.counterexample, refuted)
 
@@ -98,7 +98,7 @@ def test_what_holds_for_convex_functions_alone_is_refuted(hypotheses, claim):
     outcome = prove(given, "claim", claim, refute_seconds=60)
     check_not_found(outcome)
     assert outcome.status is SearchStatus.REFUTED, outcome.reason
-    claimed = Lemma("claim", claim, Square(ZERO), "")
+    claimed = Step("claim", claim, Square(ZERO), "")
     refuted = dataclasses.replace(given, proof=(claimed,), conclusion=("claim",))
     assert models.refutes(outcome.counterexample, refuted)
 
@@ -223,7 +223,7 @@ def test_a_rate_follows_from_one_step():
 def test_the_library_proof_of_sgd_is_found_again():
     claim = sgd_pl_linear.one_step.claim
     found = prove(statement(*SGD), "claim", claim, points=AT_SGD).theorem
-    used = {n.assumption for n in nodes(found.proof[-1].certificate) if isinstance(n, Instance)}
+    used = {n.assumption for n in nodes(found.proof[-1].certificate) if isinstance(n, RuleAt)}
     assert used == {"smooth samples", "smooth mean", "interpolation", "PL"}
     without = statement(*(h for h in SGD if h is not pl.INTERPOLATION))
     check_not_found(prove(without, "claim", claim, points=AT_SGD))

@@ -22,7 +22,7 @@ from search_cases import (
     statement,
 )
 
-from theory.search import Answer, SearchStatus, SolverStatus, clarabel
+from theory.search import SdpSolution, SearchStatus, SolverStatus, clarabel
 from theory.trusted.notation import mu, x
 from theory.trusted.statements import (
     Status,
@@ -38,13 +38,13 @@ def is_missing(sdp, seconds):
 
 
 def answers(status, unknowns=lambda sdp: None):
-    return lambda sdp, seconds: Answer(status, unknowns(sdp), "a fake")
+    return lambda sdp, seconds: SdpSolution(status, unknowns(sdp), "a fake")
 
 
 def noisy(sdp, seconds):
     answer = clarabel(sdp, seconds)
     unknowns = None if answer.unknowns is None else answer.unknowns * 1.01
-    return Answer(SolverStatus.SOLVED, unknowns)
+    return SdpSolution(SolverStatus.SOLVED, unknowns)
 
 
 def fails_later():

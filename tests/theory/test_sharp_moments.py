@@ -166,7 +166,7 @@ def test_the_bound_on_the_moment_is_attained_exactly(name):
     for hypothesis in theorem.hypotheses:
         if not {f"s_{k}" for k in (3, 4)} & set(ev.parameters(hypothesis)):
             assert model.satisfies(hypothesis), hypothesis.name
-    (moment,) = (lemma.claim for lemma in theorem.proof if lemma.name == "moment")
+    (moment,) = (step.claim for step in theorem.proof if step.name == "moment")
     assert model.holds(Relation(moment.left, "==", moment.right))
 
 

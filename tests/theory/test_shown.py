@@ -16,7 +16,7 @@ import theory
 from theory.evaluation import evaluate
 from theory.opinions import examine
 from theory.reading import Watched
-from theory.search import Outcome, SearchStatus
+from theory.search import SearchResult, SearchStatus
 from theory.text.plotting import plot
 from theory.text.printing import to_latex, to_text
 from theory.text.shown import ATTACHED
@@ -50,7 +50,7 @@ def test_a_theorem_shows_verdict_statement_hypotheses_and_witness():
     (badge,) = root.findall(".//span[@class='badge proved']")
     assert badge.text == "proved" and PROVED.title in shown
     labels = {e.get("aria-label") for e in root.iter() if e.get("class") == "formula"}
-    for claim in (lemma.claim for lemma in PROVED.proof):
+    for claim in (step.claim for step in PROVED.proof):
         assert to_text(claim) in labels
     for hypothesis in PROVED.hypotheses:
         assert hypothesis.name in shown
@@ -122,9 +122,9 @@ def test_reports_steps_and_witnesses():
 def test_a_verdict_and_the_end_of_a_search():
     assert repr(examine(PROVED)) == "<Verdict sam-pl-linear: proved (kernel proved)>"
     assert text(examine(PROVED)) == text(PROVED)
-    found = Outcome(SearchStatus.FOUND, found=PROVED)
+    found = SearchResult(SearchStatus.FOUND, found=PROVED)
     assert repr(found) == "<Outcome found: sam-pl-linear>" and text(found) == text(PROVED)
-    late = Outcome(SearchStatus.TIMEOUT, "not finished after 1 s")
+    late = SearchResult(SearchStatus.TIMEOUT, "not finished after 1 s")
     assert repr(late) == "<Outcome timeout: not finished after 1 s>"
     assert text(late) == "timeout not finished after 1 s"
 

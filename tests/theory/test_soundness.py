@@ -25,7 +25,7 @@ def test_a_sample_of_tampered_certificates_is_refused(theorem):
     for place in places_of(theorem):
         cases = list(tampering.of_step(place))
         for case in rng.sample(cases, min(8, len(cases))):
-            assert place.refusal(case.lemma) or tampering.is_equivalent(place, case), case.path
+            assert place.refusal(case.step) or tampering.is_equivalent(place, case), case.path
 
 
 @pytest.mark.slow
@@ -37,7 +37,7 @@ def test_no_tampered_certificate_is_accepted(theorem):
 
 
 def test_equivalent_means_the_same_number():
-    place = next(p for p in places_of(theory.get("sam-pl-linear")) if p.lemma.name == "alignment")
+    place = next(p for p in places_of(theory.get("sam-pl-linear")) if p.step.name == "alignment")
     verdicts = {}
     for case in tampering.of_step(place):
         verdicts.setdefault(case.change, set()).add(tampering.is_equivalent(place, case))
@@ -96,9 +96,9 @@ def no_divisor_is_checked(monkeypatch):
 def every_claim_is_a_fact(monkeypatch):
     relations = kernel.check_step
 
-    def check(theorem, lemma, context):
-        context.relations |= {step.name: step.claim for step in theorem.proof}
-        relations(theorem, lemma, context)
+    def check(theorem, step, context):
+        context.relations |= {other.name: other.claim for other in theorem.proof}
+        relations(theorem, step, context)
         context.relations = {k: v for k, v in context.relations.items() if k != "claim"}
 
     monkeypatch.setattr(kernel, "check_step", check)

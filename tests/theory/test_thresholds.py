@@ -128,7 +128,7 @@ def test_any_form_brackets_the_threshold_and_the_eigenform_attains_it(seed, radi
 def horizon_step(loss):
     """The right side of the horizon's starred step, with a number for the loss at x."""
     theorem = theory.get("sam-pl-noise-horizon")
-    (claim,) = (lemma.claim for lemma in theorem.proof if lemma.name == "decrease")
+    (claim,) = (step.claim for step in theorem.proof if step.name == "decrease")
     (loss_at_x,) = {n for n in nodes(claim.right) if isinstance(n, Value)}
     return substitute(claim.right, loss_at_x, loss)
 
@@ -160,5 +160,5 @@ def test_only_the_trajectory_of_the_horizon_is_left_to_words():
     theorem = theory.get("sam-pl-noise-horizon")
     (left,) = (s.text for s in theorem.statement if not s.said_by)
     assert "average" in left and "induction" in left
-    (last,) = (lemma.claim for lemma in theorem.proof if lemma.name == "next index")
+    (last,) = (step.claim for step in theorem.proof if step.name == "next index")
     assert not [n for n in nodes(last) if isinstance(n, Value)]  # numbers only

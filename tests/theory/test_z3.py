@@ -12,10 +12,10 @@ import theory
 from theory import opinions as checkers
 from theory.__main__ import main, summary
 from theory.opinions import Opinion, examine, z3_checker
-from theory.opinions.goals import Known, Obligation, Origin, Rational, Use
+from theory.opinions.goals import Obligation, Origin, Rational, Signed, Use
 from theory.opinions.obligations import Unstated, problem
 from theory.opinions.ratios import Ratio
-from theory.opinions.z3_checker import Outcome, answer, opinion
+from theory.opinions.z3_checker import Reply, answer, opinion
 from theory.proving.assumptions import ZERO
 from theory.proving.building import add, times
 from theory.trusted.certificates import Fact, Norm, Square
@@ -79,7 +79,7 @@ def test_every_theorem_is_proved(theorem):
 def test_every_certificate_is_confirmed_when_z3_gives_up_on_the_free_question(theorem):
     for obligation in problem(theorem).obligations:
         found = answer(Instead(always(z3.unknown), only_first=True), obligation)
-        assert found.outcome is Outcome.CERTIFICATE, (obligation.name, found.reason)
+        assert found.outcome is Reply.CERTIFICATE, (obligation.name, found.reason)
 
 
 def test_a_false_scalar_claim_is_refuted_with_an_exact_point():
@@ -130,8 +130,8 @@ def certified(theorem):
         return False
     for obligation in reversed(obligations):  # what was changed is mostly near the end
         found = answer(Instead(always(z3.unknown), only_first=True), obligation, 1.0)
-        assert found.outcome in (Outcome.CERTIFICATE, Outcome.UNDECIDED), found.reason
-        if found.outcome is Outcome.UNDECIDED:
+        assert found.outcome in (Reply.CERTIFICATE, Reply.UNDECIDED), found.reason
+        if found.outcome is Reply.UNDECIDED:
             return False
     return True
 
@@ -157,10 +157,10 @@ def test_mutants_are_disputed_or_weaker_and_never_an_error(name):
 
 def test_nudged_constants_of_the_rate_are_disputed():
     theorem = theory.get("sgd-pl-linear")
-    step = next(i for i, lemma in enumerate(theorem.proof) if lemma.name == "one step")
-    claim = theorem.proof[step].claim
+    at = next(i for i, step in enumerate(theorem.proof) if step.name == "one step")
+    claim = theorem.proof[at].claim
     nudged = dataclasses.replace(claim, right=claim.right * Fraction(99, 100))
-    mutant = mutants.put(theorem, ("proof", step, "claim"), nudged)
+    mutant = mutants.put(theorem, ("proof", at, "claim"), nudged)
     said = examine(mutant, ("z3",))
     assert said.opinions["z3"].verdict == checkers.DISPUTED, said.opinions["z3"].reason
     assert said.status is Status.UNDECIDED
@@ -170,26 +170,26 @@ def test_a_wrong_certificate_for_a_true_claim_is_not_confirmed():
     (obligation,) = problem(
         small(p**2 + 1 > ZERO, add(Square(p), Fact("p > 0")), P_POSITIVE)
     ).obligations
-    assert answer(z3, obligation).outcome is Outcome.FREE
+    assert answer(z3, obligation).outcome is Reply.FREE
     found = answer(Instead(always(z3.unknown), only_first=True), obligation)
-    assert found.outcome is Outcome.UNDECIDED and "identity" in found.reason
+    assert found.outcome is Reply.UNDECIDED and "identity" in found.reason
 
 
 def obligation_by_hand(sign, wanted, certificate):
     value = Ratio(Poly.atom(ParamAtom("p")))
-    fact = Known("fact", value, sign, Origin.HYPOTHESIS)
+    fact = Signed("fact", value, sign, Origin.HYPOTHESIS)
     return Obligation("by hand", (fact,), value, wanted, certificate, ())
 
 
 @pytest.mark.parametrize(
     ("sign", "wanted", "outcome"),
     [
-        (Sign.NONNEGATIVE, Sign.POSITIVE, Outcome.UNDECIDED),
-        (Sign.NONNEGATIVE, Sign.ZERO, Outcome.UNDECIDED),
-        (Sign.POSITIVE, Sign.ZERO, Outcome.UNDECIDED),
-        (Sign.POSITIVE, Sign.NONNEGATIVE, Outcome.CERTIFICATE),
-        (Sign.ZERO, Sign.NONNEGATIVE, Outcome.CERTIFICATE),
-        (Sign.ZERO, Sign.ZERO, Outcome.CERTIFICATE),
+        (Sign.NONNEGATIVE, Sign.POSITIVE, Reply.UNDECIDED),
+        (Sign.NONNEGATIVE, Sign.ZERO, Reply.UNDECIDED),
+        (Sign.POSITIVE, Sign.ZERO, Reply.UNDECIDED),
+        (Sign.POSITIVE, Sign.NONNEGATIVE, Reply.CERTIFICATE),
+        (Sign.ZERO, Sign.NONNEGATIVE, Reply.CERTIFICATE),
+        (Sign.ZERO, Sign.ZERO, Reply.CERTIFICATE),
     ],
 )
 def test_the_sign_of_a_certificate_is_checked(sign, wanted, outcome):
@@ -201,7 +201,7 @@ def test_a_negative_number_has_no_sign_that_counts():
     value = Ratio(Poly.constant(-1))
     obligation = Obligation("by hand", (), value, Sign.NONNEGATIVE, Rational(Fraction(-1)), ())
     fake = Instead(always(z3.unknown), only_first=True)
-    assert answer(fake, obligation).outcome is Outcome.UNDECIDED
+    assert answer(fake, obligation).outcome is Reply.UNDECIDED
 
 
 GOOD = small(p * q >= ZERO, times(Fact("p > 0"), Fact("q >= 0")), P_POSITIVE, Q_NONNEGATIVE)

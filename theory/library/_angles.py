@@ -127,12 +127,12 @@ class Angles:
             times(on_self_bounding, Fact("mean self-bounding")),
         )
 
-    def contraction(self) -> tuple[Lemma, ...]:
+    def contraction(self) -> tuple[Step, ...]:
         """The one-step contraction and the rate."""
         return (
             self._turn(),
             self._one_step(),
-            Lemma(
+            Step(
                 "the factor is non-negative",
                 self.factor >= ZERO,
                 times(
@@ -144,7 +144,7 @@ class Angles:
                 ),
                 "μ ≤ L.",
             ),
-            Lemma(
+            Step(
                 "rate",
                 Along(pl.loss, Time()) <= self.factor ** Time() * Value(f, x_0),
                 geometric_decay(pl.loss, Fact("the factor is non-negative"), "one step"),
@@ -152,10 +152,10 @@ class Angles:
             ),
         )
 
-    def _turn(self) -> Lemma:
+    def _turn(self) -> Step:
         r"""$c\sigma w \le \mu$, since $\sigma^2 \le \mu/c$ and $w^2 \le \mu/c$."""
         c, sigma, known = self.spread, self.tilt, self.known
-        return Lemma(
+        return Step(
             "the turn is small",
             c * sigma * width <= mu,
             times(
@@ -169,7 +169,7 @@ class Angles:
             "Both the tilt and the width are at most √(μ/s).",
         )
 
-    def _one_step(self) -> Lemma:
+    def _one_step(self) -> Step:
         c, sigma, t, known = self.spread, self.tilt, self.t, self.known
         weight = times(known(self.stride * width / 2), self.inverse_tilt)
         on_gradient = times(
@@ -186,7 +186,7 @@ class Angles:
             + L**2 * self.stride**3 * sigma / (2 * width)
         )
         turned = self.error + sigma / width * (pl.G - t * pl.g)
-        return Lemma(
+        return Step(
             "one step",
             Mean(Value(f, self.after)) <= self.factor * pl.loss,
             ZeroOrPositive(
@@ -210,7 +210,7 @@ class Angles:
             "One square for both angles; the weight makes it vanish in the worst case.",
         )
 
-    def optimum(self) -> tuple[Lemma, ...]:
+    def optimum(self) -> tuple[Step, ...]:
         """The best step size, its factor and its sign."""
         c, sigma, t, known = self.spread, self.tilt, self.t, self.known
         share, kappa = mu / c, cotangent
@@ -222,7 +222,7 @@ class Angles:
             self.at_best(self.equations[0].relation.right)
         )
         return (
-            Lemma(
+            Step(
                 "the best step size",
                 self.best_factor <= self.factor,
                 times(
@@ -245,7 +245,7 @@ class Angles:
                 ),
                 "The width is at least its chord (Cauchy-Schwarz), with equality at one step size.",
             ),
-            Lemma(
+            Step(
                 "the best width",
                 attained,
                 add(
@@ -254,7 +254,7 @@ class Angles:
                 ),
                 "The equation of the width holds at the best step size and its width.",
             ),
-            Lemma(
+            Step(
                 "the best factor",
                 self.at_best(self.factor).equals(self.best_factor),
                 add(
@@ -274,7 +274,7 @@ class Angles:
                 "Insert the best step size.",
             ),
             self.tilt_is_small(),
-            Lemma(
+            Step(
                 "the best step size is non-negative",
                 self.best_step_size >= ZERO,
                 times(
@@ -286,9 +286,9 @@ class Angles:
             ),
         )
 
-    def tilt_is_small(self) -> Lemma:
+    def tilt_is_small(self) -> Step:
         """The tilt is at most the angle with sine √(μ/c)."""
-        return Lemma(
+        return Step(
             "the tilt is small",
             self.tilt * cotangent <= cosine,
             times(
@@ -302,19 +302,19 @@ class Angles:
             "The tilt is at most √(μ/s), in terms of tangents.",
         )
 
-    def sine(self, s: Scalar) -> tuple[Lemma, Lemma]:
+    def sine(self, s: Scalar) -> tuple[Step, Step]:
         """The smallest factor by the sine of a difference, from `root squared`, μ = s²c."""
         cosine_of_first = s * cotangent
         difference = s * cosine - cosine_of_first * self.tilt
         off = (cosine - self.tilt * cotangent) ** 2
         return (
-            Lemma(
+            Step(
                 SINE[0],
                 self.best_factor.equals(1 - mu / L * difference**2),
                 Multiple(-mu / (self.spread * L) * off, Fact("root squared")),
                 "sin(θ - φ) = sin θ cos φ - cos θ sin φ with sin θ = s and sin φ the tilt.",
             ),
-            Lemma(
+            Step(
                 SINE[1],
                 (cosine_of_first**2).equals(1 - s**2),
                 add(

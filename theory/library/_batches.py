@@ -85,14 +85,14 @@ def without_replacement(*, test: bool) -> Assumption:
     )
 
 
-def second_moment(left: Vector, right: Vector, *, test: bool) -> Lemma:
+def second_moment(left: Vector, right: Vector, *, test: bool) -> Step:
     r"""$E\,K_b X K_b = (1 - p)\,H X H + p\,E\,H_b X H_b$ as a bilinear form."""
     own, mean = tested(H_b, H_b, left, right, test), tested(H, H, left, right, test)
     pairs = add(
-        Multiple(n - 1, Instance("batch", "exchangeable", (left, right))),
-        Multiple(batch_size - 1, Instance("batch", "distinct", (left, right))),
+        Multiple(n - 1, RuleAt("batch", "exchangeable", (left, right))),
+        Multiple(batch_size - 1, RuleAt("batch", "distinct", (left, right))),
     )
-    return Lemma(
+    return Step(
         "second moment",
         tested(K_b, K_b, left, right, test).equals((1 - p) * mean + p * own),
         add(Multiple(1 / (batch_size * (n - 1)), pairs), Multiple(mean - own, Fact("p"))),
@@ -102,4 +102,4 @@ def second_moment(left: Vector, right: Vector, *, test: bool) -> Lemma:
 
 def unbiased(coefficient: Scalar | int, left: Vector, right: Vector) -> Cone:
     """A multiple of <left, H right> - <left, K right>, which is zero."""
-    return Multiple(scalar(coefficient), Instance("batch", "unbiased", (left, right)))
+    return Multiple(scalar(coefficient), RuleAt("batch", "unbiased", (left, right)))

@@ -16,6 +16,6 @@ def between(u: Vector, v: Vector) -> Cone:
     """
     lower = v - 1 / beta * (Gradient(f_b, v) - Gradient(f_b, u))
     return add(
-        Instance("convex samples", "tangent", (u, lower)),
-        Instance("smooth samples", "descent", (v, lower)),
+        RuleAt("convex samples", "tangent", (u, lower)),
+        RuleAt("smooth samples", "descent", (v, lower)),
     )

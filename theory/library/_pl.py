@@ -35,24 +35,24 @@ def constants_ordered(constant: Scalar) -> tuple[Condition, ...]:
     )
 
 
-def self_bounding() -> tuple[Lemma, ...]:
+def self_bounding() -> tuple[Step, ...]:
     r"""$\|\nabla f_b(x)\|^2 \le 2\beta f_b(x)$, and its mean."""
     lower_point = x - 1 / beta * g
     return (
-        Lemma(
+        Step(
             "self-bounding",
             norm2(g) <= 2 * beta * Value(f_b, x),
             times(
                 number(2),
                 Fact("beta > 0"),
                 add(
-                    Instance("smooth samples", "descent", (x, lower_point)),
-                    Instance("interpolation", "nonnegative", (lower_point,)),
+                    RuleAt("smooth samples", "descent", (x, lower_point)),
+                    RuleAt("interpolation", "nonnegative", (lower_point,)),
                 ),
             ),
             "The descent lemma at x - ∇f_b(x)/β, where f_b is still non-negative.",
         ),
-        Lemma(
+        Step(
             "mean self-bounding",
             Mean(norm2(g)) <= 2 * beta * loss,
             MeanOf(Fact("self-bounding")),
@@ -61,12 +61,12 @@ def self_bounding() -> tuple[Lemma, ...]:
     )
 
 
-def gradient_dominates(constant: Scalar, multiplier: int) -> Lemma:
+def gradient_dominates(constant: Scalar, multiplier: int) -> Step:
     """The PL condition in the form the proofs use; `multiplier` is 2 (half) or 1 (bare)."""
-    return Lemma(
+    return Step(
         "gradient dominates",
         2 * constant * loss <= norm2(G),
-        times(number(multiplier), Instance("PL", "pl", (x,))),
+        times(number(multiplier), RuleAt("PL", "pl", (x,))),
         "The PL condition; this is the one place where its convention enters.",
     )
 

@@ -80,25 +80,25 @@ def eigen_step(assumption: str, value: Scalar, at: Vector, scale: Scalar = rho) 
         scale: the ascent factor s.
     """
     return add(
-        Multiple(-eta * (1 + scale * value), Instance(assumption, "eigen", (at,))),
-        Multiple(-eta * scale, Instance(assumption, "eigen", (H(at),))),
+        Multiple(-eta * (1 + scale * value), RuleAt(assumption, "eigen", (at,))),
+        Multiple(-eta * scale, RuleAt(assumption, "eigen", (H(at),))),
     )
 
 
-def along_eigenvector(value: Scalar) -> tuple[Lemma, Lemma]:
+def along_eigenvector(value: Scalar) -> tuple[Step, Step]:
     r"""$\langle v, x_t\rangle^2 = R^{2t}\langle v, x_0\rangle^2$ for the eigenvector v."""
     coordinate, factor = Inner(v, x), growth(value)
     after = substitute(coordinate, x, dynamics.step())
     square = coordinate**2
     same = AlongOf(Multiple(factor * coordinate + after, Fact("one step")), NOW)
     return (
-        Lemma(
+        Step(
             "one step",
             after.equals(factor * coordinate),
             eigen_step("eigenvector", value, x),
             "H is symmetric, so v is also a left eigenvector.",
         ),
-        Lemma(
+        Step(
             "dynamics",
             Along(square, NOW).equals((factor**2) ** NOW * substitute(square, x, x_0)),
             Induction(

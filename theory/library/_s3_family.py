@@ -22,7 +22,7 @@ MEAN_PSD = positive_semidefinite("H >= 0", H, "the mean Hessian is positive semi
 
 def of_the_mean(node: object) -> Cone | None:
     """The curvature of the mean in place of the mean of the curvatures."""
-    if isinstance(node, MeanOf) and isinstance(node.part, Instance):
+    if isinstance(node, MeanOf) and isinstance(node.part, RuleAt):
         return replace(node.part, assumption=MEAN_PSD.name)
     return None
 
@@ -48,7 +48,7 @@ def peak_at(contact: Scalar, peak: Scalar) -> Condition:
     return Condition("peak", slope.equals(6 * eta * peak**2), "ν/ρ is the mean of the worst law")
 
 
-def family(contact: Scalar, peak: Scalar) -> tuple[Lemma, ...]:
+def family(contact: Scalar, peak: Scalar) -> tuple[Step, ...]:
     """The steps to a bound on s_3, given that ω and ν are non-negative and 6ην² is large enough.
 
     Args:
@@ -60,7 +60,7 @@ def family(contact: Scalar, peak: Scalar) -> tuple[Lemma, ...]:
     known = signs(sm.SIGNS | {contact: "contact >= 0", peak: "peak >= 0"})
     return (
         *rebuild(sm.preliminaries(3), of_the_mean),
-        Lemma(
+        Step(
             "moment",
             scale * H_3 <= 4 * rho * eta * (1 + contact) * slope * m + rest**2,
             add(
@@ -70,7 +70,7 @@ def family(contact: Scalar, peak: Scalar) -> tuple[Lemma, ...]:
             ),
             "The condition's quartic, less a cubic, is a square.",
         ),
-        Lemma(
+        Step(
             "scaled bound",
             scale * s_3**3 <= least(contact, peak),
             add(

@@ -20,7 +20,7 @@ SOURCE = Source("this toolkit", "sharpens " + st.SAM_PAPER, Attribution.DERIVED)
 
 m = Inner(u, H(u))
 M = eta * m
-one_step = Instance("one-step condition", "at", (u,))
+one_step = RuleAt("one-step condition", "at", (u,))
 at_edge = Fact("edge")
 
 RADIUS = Condition("radius > 0", rho > ZERO)
@@ -96,7 +96,7 @@ def distance(point: Scalar) -> Cone:
 
 def weighted(point: Scalar) -> Cone:
     r"""$E\,T(T - t)^2$."""
-    return times(known(eta), MeanOf(Instance("H_b >= 0", "psd", (off(point),))))
+    return times(known(eta), MeanOf(RuleAt("H_b >= 0", "psd", (off(point),))))
 
 
 def twice_weighted(point: Scalar) -> Cone:
@@ -104,22 +104,22 @@ def twice_weighted(point: Scalar) -> Cone:
     return MeanOf(Norm(eta * H_b(off(point))))
 
 
-def preliminaries(order: int) -> tuple[Lemma, Lemma]:
+def preliminaries(order: int) -> tuple[Step, Step]:
     r"""$M \ge 0$ and $\langle u, H^k u\rangle \ge m^k$."""
-    curvature = Lemma(
+    curvature = Step(
         "curvature",
         m >= ZERO,
-        MeanOf(Instance("H_b >= 0", "psd", (u,))),
+        MeanOf(RuleAt("H_b >= 0", "psd", (u,))),
         "H is positive semidefinite.",
     )
     _, of_mean = jensen(order)
     return curvature, of_mean
 
 
-def gap_below(order: int, slope: Scalar) -> Lemma:
+def gap_below(order: int, slope: Scalar) -> Step:
     r"""$\eta^k s_k^k \le aM - M^k$, from the step `moment`, $\eta^{k-1}E\,H_b^k \le a\,m$."""
     s = Param(f"s_{order}")
-    return Lemma(
+    return Step(
         "gap",
         eta**order * s**order <= slope * M - M**order,
         add(
@@ -141,7 +141,7 @@ def highest(order: int, slope: Scalar) -> Scalar:
     return top * slope**k / (bottom * eta ** (k * (k - 1)))
 
 
-def highest_bound(order: int, slope: Scalar, reason: Cone) -> tuple[Lemma, ...]:
+def highest_bound(order: int, slope: Scalar, reason: Cone) -> tuple[Step, ...]:
     r"""From `gap` to the bound on $s_k^{k(k-1)}$, attained at $M^{k-1} = a/k$.
 
     Args:
@@ -158,9 +158,9 @@ def highest_bound(order: int, slope: Scalar, reason: Cone) -> tuple[Lemma, ...]:
         factor = add(Square(4 * M**3 - 5 * slope), times(number(2), Square(slope)))
         above = add(times(number(256), Fact("gap"), cubes), times(Square(4 * M**3 - slope), factor))
         why = "aM - M⁴ is largest at 4M³ = a: 27 - 256y(1 - y)³ = (4y - 1)²((4y - 5)² + 2)."
-        return (Lemma("sharp bound", claim, times(scale, above), why),)
+        return (Step("sharp bound", claim, times(scale, above), why),)
     gap_cone = times(known(eta**3), *(Fact("s_3 >= 0"),) * 3)
-    mean = Lemma(
+    mean = Step(
         "mean",
         slope >= M**2,
         times(
@@ -174,12 +174,10 @@ def highest_bound(order: int, slope: Scalar, reason: Cone) -> tuple[Lemma, ...]:
         times(Square(3 * M**2 - slope), add(reason, times(number(3), Fact("mean")))),
     )
     why = "aM - M³ is largest at 3M² = a: 4 - 27y(1 - y)² = (3y - 1)²(4 - 3y)."
-    return mean, Lemma("sharp bound", claim, times(scale, above), why)
+    return mean, Step("sharp bound", claim, times(scale, above), why)
 
 
-def from_slope(
-    order: int, slope: Scalar, reason: Cone, moment: Cone, why: str
-) -> tuple[Lemma, ...]:
+def from_slope(order: int, slope: Scalar, reason: Cone, moment: Cone, why: str) -> tuple[Step, ...]:
     r"""The steps from $\eta^{k-1}E\,H_b^k \le a\,m$ to the bound.
 
     Args:
@@ -191,7 +189,7 @@ def from_slope(
     """
     return (
         *preliminaries(order),
-        Lemma("moment", eta ** (order - 1) * st.raw(order, u, u) <= slope * m, moment, why),
+        Step("moment", eta ** (order - 1) * st.raw(order, u, u) <= slope * m, moment, why),
         gap_below(order, slope),
         *highest_bound(order, slope, reason),
     )

@@ -65,22 +65,22 @@ STABILITY = Theorem(
     hypotheses=(ABOVE_IDENTITY, decrease()),
     divisors=(),
     proof=(
-        Lemma(
+        Step(
             "one step",
             stepped_energy(x) <= energy(x),
-            Instance("P does not increase", "at", (x,)),
+            RuleAt("P does not increase", "at", (x,)),
             "The hypothesis at the iterate.",
         ),
-        Lemma(
+        Step(
             "no growth",
             Along(energy(x), NOW) <= energy(x_0),
             geometric_decay(energy(x), number(1), "one step"),
             "Induction on t by the tower rule.",
         ),
-        Lemma(
+        Step(
             "stability",
             Along(norm2(x), NOW) <= energy(x_0),
-            add(AlongOf(Instance(ABOVE_IDENTITY.name, "at", (x,)), NOW), Fact("no growth")),
+            add(AlongOf(RuleAt(ABOVE_IDENTITY.name, "at", (x,)), NOW), Fact("no growth")),
             "The energy is at least the squared distance.",
         ),
     ),
@@ -121,22 +121,22 @@ INSTABILITY = Theorem(
     ),
     divisors=(),
     proof=(
-        Lemma(
+        Step(
             "one step",
             rate * energy(x) <= stepped_energy(x),
-            Instance(GROWTH.name, "at", (x,)),
+            RuleAt(GROWTH.name, "at", (x,)),
             "The hypothesis at the iterate.",
         ),
-        Lemma(
+        Step(
             "growth of the energy",
             rate**NOW * energy(x_0) <= Along(energy(x), NOW),
             geometric_growth(energy(x), add(Fact("rate > 1"), number(1)), "one step"),
             "Induction on t by the tower rule.",
         ),
-        Lemma(
+        Step(
             "divergence",
             rate**NOW * energy(x_0) <= Along(norm2(x), NOW),
-            add(Fact("growth of the energy"), AlongOf(Instance("P <= I", "at", (x,)), NOW)),
+            add(Fact("growth of the energy"), AlongOf(RuleAt("P <= I", "at", (x,)), NOW)),
             "The squared distance is at least the energy.",
         ),
     ),

@@ -17,10 +17,10 @@ FROM_HALF = Theorem(
     hypotheses=(polyak_lojasiewicz("PL", f, mu, "half"),),
     divisors=(),
     proof=(
-        Lemma(
+        Step(
             "PL-bare",
             2 * mu * Value(f, x) <= squared,
-            times(number(2), Instance("PL", "pl", (x,))),
+            times(number(2), RuleAt("PL", "pl", (x,))),
             "Multiply by 2.",
         ),
     ),
@@ -40,10 +40,10 @@ FROM_BARE = Theorem(
     hypotheses=(polyak_lojasiewicz("PL", f, alpha, "bare"),),
     divisors=(),
     proof=(
-        Lemma(
+        Step(
             "PL-half",
             alpha / 2 * Value(f, x) <= squared / 2,
-            times(number(Fraction(1, 2)), Instance("PL", "pl", (x,))),
+            times(number(Fraction(1, 2)), RuleAt("PL", "pl", (x,))),
             "Divide by 2.",
         ),
     ),

@@ -37,13 +37,13 @@ THEOREM = Theorem(
     ),
     divisors=(),
     proof=(
-        Lemma(
+        Step(
             "descent direction",
             Mean(Inner(h, G)) >= ZERO,
             UNPROVED,
             "Necessary for a decrease of the convex f at any step size.",
         ),
-        Lemma(
+        Step(
             "one step",
             Mean(Value(f, dynamics.step())) <= Value(f, x),
             UNPROVED,

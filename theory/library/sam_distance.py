@@ -51,22 +51,22 @@ known = signs(SIGNS)
 def above_minimum(point: Vector) -> Cone:
     """f_b(point) ≥ 0: the tangent at x*."""
     return add(
-        Instance("convex samples", "tangent", (x_star, point)),
-        minus(Instance("common minimiser", "critical", (point - x_star,))),
+        RuleAt("convex samples", "tangent", (x_star, point)),
+        minus(RuleAt("common minimiser", "critical", (point - x_star,))),
         minus(Fact("value 0")),
     )
 
 
 #: <h, y - x*> ≥ f_b(y) + |h|²/(2β) at the perturbed point y, by the descent from x* along h.
 TOWARDS_MINIMUM = add(
-    Instance("convex samples", "tangent", (perturbed, x_star + 1 / beta * h)),
-    Instance("smooth samples", "descent", (x_star, x_star + 1 / beta * h)),
-    Multiple(1 / beta, Instance("common minimiser", "critical", (h,))),
+    RuleAt("convex samples", "tangent", (perturbed, x_star + 1 / beta * h)),
+    RuleAt("smooth samples", "descent", (x_star, x_star + 1 / beta * h)),
+    Multiple(1 / beta, RuleAt("common minimiser", "critical", (h,))),
     Fact("value 0"),
 )
 
 
-def per_sample(decrease: Scalar, below_two: Cone, rest: Cone) -> Lemma:
+def per_sample(decrease: Scalar, below_two: Cone, rest: Cone) -> Step:
     r"""The step on one sample decreases the squared distance by $2\eta c f_b(x)$, $0 \le c \le 1$.
 
     Args:
@@ -76,7 +76,7 @@ def per_sample(decrease: Scalar, below_two: Cone, rest: Cone) -> Lemma:
             + (1 - c)(2\beta f_b(x) - \|g\|^2)$.
     """
     slope = (1 - z - q) / (2 - z)
-    return Lemma(
+    return Step(
         "one sample",
         norm2(after - x_star) <= distance - decrease,
         times(
@@ -91,7 +91,7 @@ def per_sample(decrease: Scalar, below_two: Cone, rest: Cone) -> Lemma:
     )
 
 
-def contracts(factor: Scalar, gain: Cone, nonnegative: Cone) -> tuple[Lemma, ...]:
+def contracts(factor: Scalar, gain: Cone, nonnegative: Cone) -> tuple[Step, ...]:
     r"""With quadratic growth, the distance contracts by $1 - \eta c \mu$.
 
     Args:
@@ -99,16 +99,16 @@ def contracts(factor: Scalar, gain: Cone, nonnegative: Cone) -> tuple[Lemma, ...
         gain: a cone for $c$.
         nonnegative: a cone for the factor.
     """
-    growth = Instance("quadratic growth", "growth", (x,))
+    growth = RuleAt("quadratic growth", "growth", (x,))
     return (
-        Lemma(
+        Step(
             "one step",
             Mean(norm2(after - x_star)) <= factor * distance,
             add(MeanOf(Fact("one sample")), times(known(2 * step_size), gain, growth)),
             "Average over the samples; the loss grows with the distance.",
         ),
-        Lemma("the factor is non-negative", factor >= ZERO, nonnegative, "μ ≤ β."),
-        Lemma(
+        Step("the factor is non-negative", factor >= ZERO, nonnegative, "μ ≤ β."),
+        Step(
             "rate",
             Along(distance, Time()) <= factor ** Time() * start,
             geometric_decay(distance, Fact("the factor is non-negative"), "one step"),
@@ -149,25 +149,25 @@ DISTANCE = Theorem(
     divisors=DIVISORS,
     proof=(
         short,
-        Lemma(
+        Step(
             "one step",
             Mean(norm2(after - x_star)) <= distance - 2 * step_size * pl.loss,
             MeanOf(Fact("one sample")),
             "Average over the samples.",
         ),
-        Lemma(
+        Step(
             "no step away",
             Mean(norm2(after - x_star)) <= distance,
             add(Fact("one step"), times(known(2 * step_size), MeanOf(above_minimum(x)))),
             "The loss is non-negative.",
         ),
-        Lemma(
+        Step(
             "bounded",
             Along(distance, Time()) <= start,
             geometric_decay(distance, number(1), "no step away"),
             "Induction on t by the tower rule.",
         ),
-        Lemma(
+        Step(
             "largest radius",
             q**2 <= 1 + 2 * q,
             times(known(beta), known(1 + 2 * q), add(Fact("step >= 0"), Fact("short steps"))),
@@ -228,13 +228,13 @@ LINEAR = Theorem(
                 ),
             ),
         ),
-        Lemma(
+        Step(
             "the best step size",
             short_best <= short_factor,
             times(known(mu), Fact("short steps")),
             "The factor decreases in η.",
         ),
-        Lemma(
+        Step(
             "the best factor",
             substitute(short_factor, step_size, max_step_size).equals(short_best),
             NOTHING,

@@ -71,13 +71,13 @@ THEOREM = Theorem(
     ),
     divisors=(known(beta), known(2 * beta), known(1 + 2 * q), below_two, known(w)),
     proof=(
-        Lemma(
+        Step(
             "self-bounding",
             norm2(pl.g) <= 2 * beta * own_loss,
             times(
                 known(2 * beta),
                 add(
-                    Instance("smooth samples", "descent", (x, x - 1 / beta * pl.g)),
+                    RuleAt("smooth samples", "descent", (x, x - 1 / beta * pl.g)),
                     above_minimum(x - 1 / beta * pl.g),
                 ),
             ),
@@ -88,13 +88,13 @@ THEOREM = Theorem(
             below_two,
             times(Invert(below_two), long, Fact("self-bounding")),
         ),
-        Lemma(
+        Step(
             "the stretch is at most 2",
             w <= 2,
             times(Invert(known(2 + w)), add(room, known(2 * z), on_stretch)),
             "The step range is empty beyond βρ = 3.",
         ),
-        Lemma(
+        Step(
             "the best step size",
             best_factor <= factor,
             times(
@@ -119,13 +119,13 @@ THEOREM = Theorem(
                 ),
             ),
         ),
-        Lemma(
+        Step(
             "the best factor",
             substitute(factor, step_size, best_step_size).equals(best_factor),
             Multiple(-(mu / beta) * (1 + q) * (2 - w) / w, on_stretch),
             "Insert the best step size.",
         ),
-        Lemma(
+        Step(
             "the best step size is long",
             short.max_step_size <= best_step_size,
             times(
@@ -135,7 +135,7 @@ THEOREM = Theorem(
             ),
             "The golden ratio: w² ≥ w + 1.",
         ),
-        Lemma(
+        Step(
             "the best step size is in range",
             best_step_size <= max_step_size,
             times(
@@ -144,7 +144,7 @@ THEOREM = Theorem(
             ),
             "w ≤ 2.",
         ),
-        Lemma(
+        Step(
             "the largest radius",
             radius <= max_radius,
             times(Invert(known(beta)), add(room, known(2 * z))),

@@ -47,13 +47,13 @@ UNNORMALIZED = Theorem(
     divisors=(),
     proof=(
         *qd.along_eigenvector(a),
-        Lemma(
+        Step(
             "distance to the edge",
             (factor**2 - 1).equals(rate * (eta * a - edge)),
             Multiple(a * (1 + rho * a), Fact("edge")),
             "R² - 1 = ηa(1 + ρa)(ηa(1 + ρa) - 2), and the last factor is zero at ηa = t*.",
         ),
-        Lemma(
+        Step(
             "the edge separates",
             rate > ZERO,
             times(known(a), add(known(1), known(rho * a)), known(eta + rho * (eta * a + edge))),
@@ -119,25 +119,25 @@ NORMALIZED = Theorem(
     ),
     divisors=(known(g), known(eta), known(eta * g), known(g**2), known(eta**2 * g**2)),
     proof=(
-        Lemma(
+        Step(
             "ascent length",
             norm2(ascent).equals(rho**2),
             Multiple(-((rho / g) ** 2), Fact("gradient")),
             "The perturbation is ρ times a unit vector.",
         ),
-        Lemma(
+        Step(
             "one step",
             Inner(v, moved).equals(shown * Inner(v, y)),
             qd.eigen_step("eigenvector", a, y, rho / g),
             "With the radius ρ/g in the place of ρ.",
         ),
-        Lemma(
+        Step(
             "distance to the edge",
             (shown**2 - 1).equals(rate_at_g * (a - edge_sharpness)),
             Multiple(a * (g + rho * a) / g**2, Fact("edge")),
             "R² - 1 = (1 - R)(-1 - R), and -1 - R is zero at a = a*.",
         ),
-        Lemma(
+        Step(
             "the edge separates",
             rate_at_g > ZERO,
             times(
@@ -151,7 +151,7 @@ NORMALIZED = Theorem(
             ),
             "Every factor but a - a* is positive.",
         ),
-        Lemma(
+        Step(
             "closed form",
             ((2 * rho * edge_sharpness / g + 1) ** 2).equals(1 + 8 * rho / (eta * g)),
             Multiple(4 * rho / (eta**2 * g**2), Fact("edge")),

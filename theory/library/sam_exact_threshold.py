@@ -35,7 +35,7 @@ def energy(vector: Vector) -> Scalar:
 
 
 after = substitute(energy(x), x, st.linearised.step())
-change = Lemma(
+change = Step(
     "change",
     Mean(after).equals(energy(x) - 2 * eta * drift(x) + eta**2 * noise(x)),
     NOTHING,
@@ -94,13 +94,13 @@ STABLE = Theorem(
     divisors=DIVISORS,
     proof=(
         change,
-        Lemma(
+        Step(
             "noise",
             noise(x) >= ZERO,
-            MeanOf(add(Instance("V >= I", "at", (surrogate(x),)), Norm(surrogate(x)))),
+            MeanOf(add(RuleAt("V >= I", "at", (surrogate(x),)), Norm(surrogate(x)))),
             "V is positive definite.",
         ),
-        Lemma(
+        Step(
             "one step",
             Mean(after) <= energy(x),
             add(
@@ -109,22 +109,22 @@ STABLE = Theorem(
                     number(2),
                     Fact("step > 0"),
                     Invert(Fact("kappa > 0")),
-                    Instance("D(V) <= kappa C(V)", "at", (x,)),
+                    RuleAt("D(V) <= kappa C(V)", "at", (x,)),
                 ),
                 times(Fact("step > 0"), Fact("below the threshold"), Fact("noise")),
             ),
             "2C(V) - ηD(V) ⪰ (2/κ* - η)D(V) ⪰ 0.",
         ),
-        Lemma(
+        Step(
             "no growth",
             Along(energy(x), NOW) <= energy(x_0),
             geometric_decay(energy(x), number(1), "one step"),
             "Induction on t by the tower rule.",
         ),
-        Lemma(
+        Step(
             "stability",
             Along(norm2(x), NOW) <= energy(x_0),
-            add(AlongOf(Instance("V >= I", "at", (x,)), NOW), Fact("no growth")),
+            add(AlongOf(RuleAt("V >= I", "at", (x,)), NOW), Fact("no growth")),
             "The energy is at least the squared distance.",
         ),
     ),
@@ -176,8 +176,8 @@ UNSTABLE = Theorem(
     divisors=DIVISORS,
     proof=(
         change,
-        Lemma("rate > 1", rate > 1, gain, "η > 2/κ* and δ > 0."),
-        Lemma(
+        Step("rate > 1", rate > 1, gain, "η > 2/κ* and δ > 0."),
+        Step(
             "one step",
             rate * energy(x) <= Mean(after),
             add(
@@ -186,29 +186,29 @@ UNSTABLE = Theorem(
                     number(2),
                     Fact("step > 0"),
                     Invert(Fact("kappa > 0")),
-                    Instance("D(V) >= kappa C(V)", "at", (x,)),
+                    RuleAt("D(V) >= kappa C(V)", "at", (x,)),
                 ),
                 times(
                     Fact("step > 0"),
                     Fact("beyond the threshold"),
-                    Instance("D(V) >= delta V", "at", (x,)),
+                    RuleAt("D(V) >= delta V", "at", (x,)),
                 ),
             ),
             "ηD(V) - 2C(V) ⪰ (η - 2/κ*)D(V) ⪰ (η - 2/κ*)δV.",
         ),
-        Lemma(
+        Step(
             "growth",
             rate**NOW * energy(x_0) <= Along(energy(x), NOW),
             geometric_growth(energy(x), add(Fact("rate > 1"), number(1)), "one step"),
             "Induction on t by the tower rule.",
         ),
-        Lemma(
+        Step(
             "divergence",
             rate**NOW * energy(x_0) <= Along(norm2(x), NOW),
-            add(Fact("growth"), AlongOf(Instance("V <= I", "at", (x,)), NOW)),
+            add(Fact("growth"), AlongOf(RuleAt("V <= I", "at", (x,)), NOW)),
             "The squared distance is at least the energy.",
         ),
-        Lemma(
+        Step(
             "not zero",
             rate**NOW * energy(x_0) > ZERO,
             times(PowerOf(add(Fact("rate > 1"), number(1)), NOW), Fact("start")),

@@ -106,26 +106,26 @@ ALIGNED = with_growth(
         ),
         divisors=(Fact("root_rank > 0"),),
         proof=(
-            Lemma(
+            Step(
                 "flatness",
                 flatness**2 <= of_step**2,
                 times(Fact("power means"), add(Fact("power means"), flat, flat)),
                 "Square the bound on |G|_F.",
             ),
-            Lemma(
+            Step(
                 "one step",
                 aligned_factor * energy <= after,
                 add(
-                    Instance("H >= 0", "psd", (x - eta * G(x),)),
-                    times(Square(eta), Instance("alignment", "at", (x,))),
+                    RuleAt("H >= 0", "psd", (x - eta * G(x),)),
+                    times(Square(eta), RuleAt("alignment", "at", (x,))),
                     times(
                         Square(eta),
                         aligned,
                         Fact("flatness"),
-                        Instance("H >= 0", "psd", (x,)),
+                        RuleAt("H >= 0", "psd", (x,)),
                     ),
-                    Multiple(-2 * eta, Instance("mean", "of products", (H(x), x))),
-                    Multiple(2 * eta**2, Instance("mean", "of products", (H(G(x)), x))),
+                    Multiple(-2 * eta, RuleAt("mean", "of products", (H(x), x))),
+                    Multiple(2 * eta**2, RuleAt("mean", "of products", (H(G(x)), x))),
                 ),
                 "The loss of the mean step is non-negative; what remains is the noise.",
             ),
@@ -211,19 +211,19 @@ COHERENT = with_growth(
         ),
         divisors=(),
         proof=(
-            Lemma(
+            Step(
                 "divergence",
                 scalar(1) < coherent_factor,
                 times(step, Fact("coherent")),
                 "The factor is 1 + η(ηκ* - 2a).",
             ),
-            Lemma(
+            Step(
                 "one step",
                 coherent_factor * energy <= after,
                 add(
-                    times(step, step, Instance("coherence", "at", (x,))),
-                    times(step, Instance("sharpness", "at", (x,))),
-                    times(step, Instance("sharpness", "at", (x,))),
+                    times(step, step, RuleAt("coherence", "at", (x,))),
+                    times(step, RuleAt("sharpness", "at", (x,))),
+                    times(step, RuleAt("sharpness", "at", (x,))),
                 ),
                 "E⟨x⁺, Hx⁺⟩ = ⟨x, Hx⟩ - 2ηE⟨G_b x, Hx⟩ + η²E⟨G_b x, H G_b x⟩.",
             ),

@@ -62,20 +62,20 @@ THEOREM = Theorem(
     ),
     divisors=(known(g), below_one, contracting),
     proof=(
-        Lemma(
+        Step(
             "push",
             norm2(push) <= (eta * rho * beta) ** 2,
             add(
-                times(Square(eta * rho / g), Instance("bounded", "norm", (H(y),))),
+                times(Square(eta * rho / g), RuleAt("bounded", "norm", (H(y),))),
                 Multiple(-((eta * rho * beta / g) ** 2), Fact("gradient")),
             ),
             "The perturbation has length ρ, and H stretches by at most β.",
         ),
-        Lemma(
+        Step(
             "one step",
             norm2(after) <= q * norm2(y) + noise,
             add(
-                times(Invert(contracting), Instance("contraction", "at", (y,))),
+                times(Invert(contracting), RuleAt("contraction", "at", (y,))),
                 times(Invert(below_one), Fact("push")),
                 times(
                     contracting,
@@ -85,7 +85,7 @@ THEOREM = Theorem(
             ),
             "Young's inequality with weights 1/q and 1/(1 - q).",
         ),
-        Lemma(
+        Step(
             "invariant ball",
             norm2(after) <= ball,
             add(

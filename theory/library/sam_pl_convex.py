@@ -30,13 +30,13 @@ method = angles.Angles(
 )
 known = method.known
 
-COERCIVE = Lemma(
+COERCIVE = Step(
     "co-coercive",
     norm2(h - pl.g) <= q * Inner(h - pl.g, pl.g),
     times(known(beta), add(between(x, published.perturbed), between(published.perturbed, x))),
     "Smoothness and convexity of f_b between x and x + ρ∇f_b(x), both ways.",
 )
-TURNED = Lemma(
+TURNED = Step(
     "perturbed gradient",
     norm2(error) <= tilt**2 * norm2(pl.g),
     times(number(4), Invert(known((2 + q) ** 2)), Fact("co-coercive")),
@@ -113,7 +113,7 @@ THEOREM = Theorem(
         published.DESCENT,
         *method.contraction(),
         *method.optimum(),
-        Lemma(
+        Step(
             "the largest radius",
             radius <= max_radius,
             times(

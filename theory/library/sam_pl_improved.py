@@ -32,7 +32,7 @@ on_self_bounding = known(
 weight = times(known(step_size * s / 2), inverse_q)
 remainder = e + q / s * (pl.G - L * step_size * pl.g)
 
-one_step = Lemma(
+one_step = Step(
     "one step",
     Mean(Value(f, after)) <= factor * pl.loss,
     ZeroOrPositive(
@@ -58,7 +58,7 @@ one_step = Lemma(
     ),
     "The two gradients' difference is kept whole: one square instead of Young's inequality.",
 )
-factor_is_nonnegative = Lemma(
+factor_is_nonnegative = Step(
     "the factor is non-negative",
     factor >= ZERO,
     times(
@@ -73,7 +73,7 @@ factor_is_nonnegative = Lemma(
     "Complete the square in η; the margin is at most μ ≤ L ≤ β.",
 )
 comparison = (
-    Lemma(
+    Step(
         "better than the published factor",
         factor <= published.factor(mu),
         add(
@@ -83,7 +83,7 @@ comparison = (
         ),
         "At every step size: what Young's inequality gave away.",
     ),
-    Lemma(
+    Step(
         "wider than the published range",
         published.max_radius <= max_radius,
         times(
@@ -150,34 +150,34 @@ THEOREM = Theorem(
         published.PERTURBED_GRADIENT,
         *pl.self_bounding(),
         pl.gradient_dominates(mu, 2),
-        Lemma(
+        Step(
             "the loss is non-negative",
             pl.loss >= ZERO,
-            MeanOf(Instance("interpolation", "nonnegative", (x,))),
+            MeanOf(RuleAt("interpolation", "nonnegative", (x,))),
             "Every f_b is.",
         ),
         published.DESCENT,
         one_step,
-        Lemma(
+        Step(
             "margin",
             margin >= ZERO,
             add(times(known(s * beta), room_radius), minus(zero_slack)),
             "The admissible radius.",
         ),
         factor_is_nonnegative,
-        Lemma(
+        Step(
             "rate",
             Along(pl.loss, Time()) <= factor ** Time() * Value(f, x_0),
             geometric_decay(pl.loss, Fact("the factor is non-negative"), "one step"),
             "Induction on t by the tower rule.",
         ),
-        Lemma(
+        Step(
             "the best step size",
             substitute(factor, step_size, best_step_size) <= factor,
             times(known(beta * L), Square(step_size - best_step_size)),
             "The factor is a parabola in η.",
         ),
-        Lemma(
+        Step(
             "the best step size is admissible",
             best_step_size <= max_step_size,
             times(known(q * s * beta), Invert(known(beta * L))),

@@ -19,16 +19,16 @@ SETTING_IN_WORDS = said(
     *("smooth samples", "smooth mean", "PL", "interpolation", "beta > 0", "L > 0"),
 )
 
-PERTURBED_GRADIENT = Lemma(
+PERTURBED_GRADIENT = Step(
     "perturbed gradient",
     norm2(h - pl.g) <= q**2 * norm2(pl.g),
-    Instance("smooth samples", "lipschitz", (x, perturbed)),
+    RuleAt("smooth samples", "lipschitz", (x, perturbed)),
     "Smoothness of f_b between x and x + ρ∇f_b(x).",
 )
-DESCENT = Lemma(
+DESCENT = Step(
     "descent",
     Value(f, after) <= pl.loss - step_size * Inner(pl.G, h) + L / 2 * step_size**2 * norm2(h),
-    Instance("smooth mean", "descent", (x, after)),
+    RuleAt("smooth mean", "descent", (x, after)),
     "The descent lemma for f between x and x⁺.",
 )
 
@@ -51,7 +51,7 @@ def best_step_size(constant: Scalar) -> Scalar:
 known = signs(pl.KNOWN | {mu: "mu > 0", alpha: "alpha > 0"})
 
 
-def lemmas(constant: Scalar, multiplier: int, alignment: Cone, in_range: Cone) -> tuple[Lemma, ...]:
+def lemmas(constant: Scalar, multiplier: int, alignment: Cone, in_range: Cone) -> tuple[Step, ...]:
     """The proof, for a PL-half constant that may be written through the other convention.
 
     Args:
@@ -64,7 +64,7 @@ def lemmas(constant: Scalar, multiplier: int, alignment: Cone, in_range: Cone) -
     inverse_q = Invert(times(Fact("beta > 0"), positive_radius))
     return (
         PERTURBED_GRADIENT,
-        Lemma(
+        Step(
             "alignment",
             norm2(pl.G) * (1 - q / 2) - q / 2 * Mean(norm2(pl.g)) <= Mean(Inner(h, pl.G)),
             ZeroOrPositive(
@@ -78,7 +78,7 @@ def lemmas(constant: Scalar, multiplier: int, alignment: Cone, in_range: Cone) -
             ),
             "Young's inequality with weight βρ; for ρ = 0 both gradients are the same.",
         ),
-        Lemma(
+        Step(
             "growth",
             norm2(h) <= (1 + q) ** 2 * norm2(pl.g),
             ZeroOrPositive(
@@ -94,9 +94,9 @@ def lemmas(constant: Scalar, multiplier: int, alignment: Cone, in_range: Cone) -
         *pl.self_bounding(),
         pl.gradient_dominates(constant, multiplier),
         DESCENT,
-        Lemma("half", 1 - q / 2 >= ZERO, alignment, "The admissible radius implies βρ ≤ 2."),
-        Lemma("margin", margin(constant) >= ZERO, in_range, "The admissible radius."),
-        Lemma(
+        Step("half", 1 - q / 2 >= ZERO, alignment, "The admissible radius implies βρ ≤ 2."),
+        Step("margin", margin(constant) >= ZERO, in_range, "The admissible radius."),
+        Step(
             "one step",
             Mean(Value(f, after)) <= factor(constant) * pl.loss,
             add(
@@ -111,7 +111,7 @@ def lemmas(constant: Scalar, multiplier: int, alignment: Cone, in_range: Cone) -
             ),
             "Average the descent lemma and bound every gradient term by the loss.",
         ),
-        Lemma(
+        Step(
             "the factor is non-negative",
             factor(constant) >= ZERO,
             times(
@@ -131,23 +131,23 @@ def lemmas(constant: Scalar, multiplier: int, alignment: Cone, in_range: Cone) -
     )
 
 
-def optimality(constant: Scalar) -> tuple[Lemma, ...]:
+def optimality(constant: Scalar) -> tuple[Step, ...]:
     """The best step size, its factor, and the reduction to SGD."""
     best = best_step_size(constant)
     return (
-        Lemma(
+        Step(
             "the best step size",
             substitute(factor(constant), step_size, best) <= factor(constant),
             times(known(L * beta * (1 + q) ** 2), Square(step_size - best)),
             "The factor is a parabola in η.",
         ),
-        Lemma(
+        Step(
             "the best factor",
             substitute(factor(constant), step_size, best).equals(1 - margin(constant) * best),
             NOTHING,
             "Insert the best step size.",
         ),
-        Lemma(
+        Step(
             "radius zero is SGD",
             substitute(factor(constant), radius, ZERO).equals(
                 substitute(sgd_pl_linear.factor, mu, constant)
@@ -211,7 +211,7 @@ HALF = Theorem(
             ),
             in_range=times(number(Fraction(1, 2)), below_max),
         ),
-        Lemma(
+        Step(
             "rate",
             Along(pl.loss, Time()) <= factor(mu) ** Time() * Value(f, x_0),
             geometric_decay(pl.loss, Fact("the factor is non-negative"), "one step"),
@@ -286,7 +286,7 @@ BARE = Theorem(
         known(2 * L * beta * (1 + q) ** 2),
     ),
     proof=(
-        Lemma(
+        Step(
             pl.STEP.name,
             step_size >= ZERO,
             add(
@@ -301,13 +301,13 @@ BARE = Theorem(
             alignment=add(below_published, known(beta / alpha * q)),
             in_range=times(known(alpha / 2), below_published),
         ),
-        Lemma(
+        Step(
             "one step, published",
             Mean(Value(f, after)) <= published_factor * pl.loss,
             add(Fact("one step"), step_is_best),
             "Insert the published step size; α = 2μ.",
         ),
-        Lemma(
+        Step(
             "the published factor is non-negative",
             published_factor >= ZERO,
             add(
@@ -316,7 +316,7 @@ BARE = Theorem(
             ),
             "It is the factor above at the published step size.",
         ),
-        Lemma(
+        Step(
             "rate",
             Along(pl.loss, Time()) <= published_factor ** Time() * Value(f, x_0),
             geometric_decay(

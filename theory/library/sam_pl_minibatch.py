@@ -85,24 +85,24 @@ THEOREM = Theorem(
     divisors=method.divisors(positive_spread),
     proof=(
         published.PERTURBED_GRADIENT,
-        Lemma("spread > 0", spread > ZERO, positive_spread, "μ ≤ L ≤ β."),
-        Lemma(
+        Step("spread > 0", spread > ZERO, positive_spread, "μ ≤ L ≤ β."),
+        Step(
             "the mean gradient",
             norm2(pl.G) <= 2 * L * pl.loss,
             times(
                 known(2 * L),
                 add(
-                    Instance("smooth mean", "descent", (x, x - 1 / L * pl.G)),
-                    MeanOf(Instance("interpolation", "nonnegative", (x - 1 / L * pl.G,))),
+                    RuleAt("smooth mean", "descent", (x, x - 1 / L * pl.G)),
+                    MeanOf(RuleAt("interpolation", "nonnegative", (x - 1 / L * pl.G,))),
                 ),
             ),
             "The descent lemma for f at x - ∇f(x)/L.",
         ),
-        Lemma(
+        Step(
             "mean self-bounding",
             Mean(norm2(pl.g)) <= 2 * spread * pl.loss,
             add(
-                Instance("batch law", "noise", (x,)),
+                RuleAt("batch law", "noise", (x,)),
                 times(known(1 - p), Fact("the mean gradient")),
             ),
             "The noise is bounded by the loss, and so is the mean gradient.",
@@ -111,7 +111,7 @@ THEOREM = Theorem(
         published.DESCENT,
         *method.contraction(),
         *method.optimum(),
-        Lemma(
+        Step(
             "batch size one",
             substitute(method.factor, p, scalar(1)).equals(single.method.factor),
             NOTHING,

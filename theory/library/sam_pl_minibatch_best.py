@@ -27,10 +27,10 @@ class Batch(angles.Angles):
         left = times(self.known(step_size / (2 * width)), Fact("enough gradient"))
         return add(
             times(left, Fact("gradient dominates")),
-            times(on_self_bounding, Instance("batch law", "noise", (x,))),
+            times(on_self_bounding, RuleAt("batch law", "noise", (x,))),
         )
 
-    def enough_gradient(self) -> Lemma:
+    def enough_gradient(self) -> Step:
         r"""The descent uses more of $\|G\|^2$ than the noise takes up, at the best step.
 
         There, with $r = \text{cosine} - \sigma\kappa$, the difference is a sum of products of
@@ -54,7 +54,7 @@ class Batch(angles.Angles):
         by_width = 2 - d * (t * (1 + sigma**2) + sigma * (width + best_width))
         by_step = 2 * sigma - d * (best_width * (1 + sigma**2) + sigma * (t + best_t))
         taken = t * width * (1 + sigma**2) + sigma * width**2 + sigma * t**2
-        return Lemma(
+        return Step(
             "enough gradient",
             d * taken <= 2 * width - sigma * (1 - 2 * t),
             add(
@@ -96,7 +96,7 @@ to_best = add(
     Multiple(spread / L * moved, on_best_width),
     Multiple(spread * q * moved, on_step),
 )
-attained = {lemma.name: lemma for lemma in method.optimum()}
+attained = {step.name: step for step in method.optimum()}
 
 THEOREM = Theorem(
     id="sam-pl-minibatch-best-step",
@@ -146,7 +146,7 @@ THEOREM = Theorem(
     proof=(
         published.PERTURBED_GRADIENT,
         method.tilt_is_small(),
-        Lemma(
+        Step(
             pl.STEP.name,
             pl.STEP.relation,
             add(
@@ -157,7 +157,7 @@ THEOREM = Theorem(
         ),
         attained["the best width"],
         attained["the best factor"],
-        Lemma(
+        Step(
             on_equation.name,
             on_equation.relation,
             add(
@@ -171,13 +171,13 @@ THEOREM = Theorem(
         published.DESCENT,
         method.enough_gradient(),
         *method.contraction()[:-1],
-        Lemma(
+        Step(
             "one step, best step size",
             Mean(Value(f, method.after)) <= best_factor * pl.loss,
             add(Fact("one step"), Multiple(pl.loss, to_best)),
             "Insert the step size.",
         ),
-        Lemma(
+        Step(
             "rate",
             Along(pl.loss, Time()) <= best_factor ** Time() * Value(f, x_0),
             geometric_decay(

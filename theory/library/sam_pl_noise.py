@@ -38,7 +38,7 @@ perturbed_weight = known(step_size / 2 + L * step_size**2)
 #: What E|∇f_b|² costs in one step.
 gradient_weight = (step_size / 2 + L * step_size**2) * q**2 + L * step_size**2
 on_second_moment = add(times(perturbed_weight, Square(q)), known(L * step_size**2))
-variance = Instance("bounded variance", "variance", (x,))
+variance = RuleAt("bounded variance", "variance", (x,))
 
 
 def decreasing(second_moment: Cone, on_gradient: Cone) -> Cone:
@@ -58,7 +58,7 @@ def decreasing(second_moment: Cone, on_gradient: Cone) -> Cone:
     )
 
 
-one_step = Lemma(
+one_step = Step(
     "one step",
     Mean(Value(f, after)) <= factor * pl.loss + noise,
     decreasing(variance, times(half_step, Fact("margin > 0"), Fact("gradient dominates"))),
@@ -123,7 +123,7 @@ NEIGHBOURHOOD = with_rate(
             published.DESCENT,
             pl.gradient_dominates(mu, 2),
             one_step,
-            Lemma(
+            Step(
                 "the factor is non-negative",
                 factor >= ZERO,
                 add(
@@ -143,7 +143,7 @@ NEIGHBOURHOOD = with_rate(
                 ),
                 "μ ≤ L, m ≤ 1, and 2Lη ≤ 1 because m > 0.",
             ),
-            Lemma(
+            Step(
                 "excess",
                 Mean(substitute(excess, x, after)) <= factor * excess,
                 add(Fact("one step"), minus(Fact("floor"))),
@@ -240,7 +240,7 @@ HORIZON = Theorem(
         times(number(8), Fact("mu is not 0"), squared),
     ),
     proof=(
-        Lemma(
+        Step(
             "half a margin",
             Fraction(1, 2) <= margin,
             add(
@@ -251,7 +251,7 @@ HORIZON = Theorem(
             ),
             "q² = βη ≤ 1/8 and L ≤ β.",
         ),
-        Lemma(
+        Step(
             "noise",
             noise <= Fraction(13, 8) * beta * step_size**2 * sigma**2,
             add(
@@ -269,7 +269,7 @@ HORIZON = Theorem(
         published.PERTURBED_GRADIENT,
         published.DESCENT,
         pl.gradient_dominates(mu, 2),
-        Lemma(
+        Step(
             "one step",
             Mean(Value(f, after)) <= (1 - step_size * mu / 2) * pl.loss + noise,
             decreasing(
@@ -281,7 +281,7 @@ HORIZON = Theorem(
             ),
             "As in sam-pl-noise, with m ≥ 1/2.",
         ),
-        Lemma(
+        Step(
             "decrease",
             Mean(Value(f, after)) <= (1 - 2 / index) * pl.loss + share,
             add(
@@ -296,7 +296,7 @@ HORIZON = Theorem(
             ),
             "ημ/2 = 2/k, and the noise is at most 26βσ²/(μk)² ≤ D/k².",
         ),
-        Lemma(
+        Step(
             "next index",
             (1 - 2 / index) * expected + share <= level / (index + 1),
             add(

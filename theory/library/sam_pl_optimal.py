@@ -96,7 +96,7 @@ THEOREM = Theorem(
         published.DESCENT,
         *method.contraction(),
         *method.optimum(),
-        Lemma(
+        Step(
             "the largest radius",
             radius <= max_radius,
             times(Invert(known(beta**2 * (s + q))), add(Fact("radius range"), on_root)),
@@ -163,7 +163,7 @@ COMPARISON = Theorem(
     ),
     divisors=(known(beta), known(L), known(beta * L), known(s), known(beta * s)),
     proof=(
-        Lemma(
+        Step(
             "at most the improved factor",
             method.factor <= improved.factor,
             add(
@@ -182,7 +182,7 @@ COMPARISON = Theorem(
             "At every step size: w ≤ s - st + t²/(2s) with s = √(μ/β) and t = Lη.",
         ),
         improved.comparison[0],
-        Lemma(
+        Step(
             "at most the published factor",
             method.factor <= published.factor(mu),
             add(Fact("at most the improved factor"), Fact(improved.comparison[0].name)),

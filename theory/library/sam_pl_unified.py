@@ -103,16 +103,16 @@ THEOREM = with_rate(
             published.PERTURBED_GRADIENT,
             published.DESCENT,
             pl.gradient_dominates(mu, 2),
-            Lemma(
+            Step(
                 "one step",
                 Mean(Value(f, noisy.after)) <= factor * pl.loss + weight * C,
                 noisy.decreasing(
-                    Instance("expected residual", "second moment", (x,)),
+                    RuleAt("expected residual", "second moment", (x,)),
                     times(half, Fact("growth range"), Fact("gradient dominates")),
                 ),
                 "As in sam-pl-noise.",
             ),
-            Lemma(
+            Step(
                 "the factor is non-negative",
                 factor >= ZERO,
                 add(
@@ -120,13 +120,13 @@ THEOREM = with_rate(
                 ),
                 "ημ ≤ 1.",
             ),
-            Lemma(
+            Step(
                 "excess",
                 Mean(substitute(excess, x, noisy.after)) <= factor * excess,
                 add(Fact("one step"), minus(Fact("floor"))),
                 "The neighbourhood is the fixed point of the recursion.",
             ),
-            Lemma(
+            Step(
                 "decrement under interpolation",
                 (1 - under_interpolation).equals(
                     step_size * (mu - beta * noisy.q**2)
@@ -135,7 +135,7 @@ THEOREM = with_rate(
                 NOTHING,
                 "Insert A = β and B = 0; for small η the sign of μ - βq² decides.",
             ),
-            Lemma(
+            Step(
                 "above the improved factor",
                 improved.factor < under_interpolation,
                 add(

@@ -53,15 +53,15 @@ def below(vector: Vector) -> Cone:
     return times(
         Invert(known(beta)),
         add(
-            Instance("H_b >= 0", "psd", (beta * vector - H_b(vector),)),
-            Instance("H_b <= beta", "bounded", (H_b(vector),)),
+            RuleAt("H_b >= 0", "psd", (beta * vector - H_b(vector),)),
+            RuleAt("H_b <= beta", "bounded", (H_b(vector),)),
         ),
     )
 
 
-def rate(factor: Scalar, reason: Cone, one_step: str) -> Lemma:
+def rate(factor: Scalar, reason: Cone, one_step: str) -> Step:
     """The linear rate of the expected squared distance."""
-    return Lemma(
+    return Step(
         "rate",
         Along(norm2(x), Time()) <= factor ** Time() * norm2(x_0),
         geometric_decay(norm2(x), reason, one_step),
@@ -71,7 +71,7 @@ def rate(factor: Scalar, reason: Cone, one_step: str) -> Lemma:
 
 def contraction(
     gain: Scalar, ends: Cone, factor: Scalar, sign: Cone, nonnegative: Cone
-) -> tuple[Lemma, ...]:
+) -> tuple[Step, ...]:
     r"""The contraction by $1 - \eta\mu c$, from what the step does at both ends of the spectrum.
 
     A step multiplies the component of curvature $\lambda$ by $1 - \eta\lambda(1 + \rho\lambda)$,
@@ -87,7 +87,7 @@ def contraction(
     """
     curved = H_b(x)
     return (
-        Lemma(
+        Step(
             "one sample",
             norm2(after) <= norm2(x) - step_size * gain * Inner(x, curved),
             times(
@@ -95,7 +95,7 @@ def contraction(
                 add(
                     times(
                         known(step_size * radius * (2 + q)),
-                        Instance("H_b <= beta", "bounded", (curved,)),
+                        RuleAt("H_b <= beta", "bounded", (curved,)),
                     ),
                     times(known(step_size * radius**2), below(curved)),
                     ends,
@@ -103,16 +103,16 @@ def contraction(
             ),
             "The polynomial is concave in the curvature, so its chord lies below it.",
         ),
-        Lemma(
+        Step(
             "one step",
             Mean(norm2(after)) <= factor * norm2(x),
             add(
                 MeanOf(Fact("one sample")),
-                times(known(step_size), sign, Instance("H >= mu", "growth", (x,))),
+                times(known(step_size), sign, RuleAt("H >= mu", "growth", (x,))),
             ),
             "Average over the samples.",
         ),
-        Lemma("the factor is non-negative", factor >= ZERO, nonnegative, "μ ≤ β."),
+        Step("the factor is non-negative", factor >= ZERO, nonnegative, "μ ≤ β."),
         rate(factor, Fact("the factor is non-negative"), "one step"),
     )
 
@@ -126,7 +126,7 @@ long = contraction(
     times(known(1 + q), room),
     add(spare, times(known(mu / beta), Square(1 - z))),
 )
-best_among_long = Lemma(
+best_among_long = Step(
     "the smallest factor",
     1 - mu / beta <= long_factor,
     times(known(mu / beta), Square(1 - z)),
@@ -192,13 +192,13 @@ BEST_STEP = Theorem(
     ),
     divisors=DIVISORS,
     proof=(
-        Lemma(
+        Step(
             pl.STEP.name,
             pl.STEP.relation,
             add(known(best_step_size), minus(on_step)),
             "The step size is positive.",
         ),
-        Lemma(
+        Step(
             LONG.name,
             LONG.relation,
             add(
@@ -207,9 +207,9 @@ BEST_STEP = Theorem(
             ),
             "2q ≤ 1 + q.",
         ),
-        Lemma(RANGE.name, RANGE.relation, add(known(best_step_size), on_step), "1 ≤ 2."),
+        Step(RANGE.name, RANGE.relation, add(known(best_step_size), on_step), "1 ≤ 2."),
         *long[:2],
-        Lemma(
+        Step(
             "one step, best step size",
             Mean(norm2(after)) <= (1 - mu / beta) * norm2(x),
             add(
@@ -272,13 +272,13 @@ SHORT_STEPS = Theorem(
                 ),
             ),
         ),
-        Lemma(
+        Step(
             "the best step size",
             short_best <= short_factor,
             times(number(2), known(mu), Invert(known(beta * (1 + q) ** 2)), Fact("short steps")),
             "The factor decreases in η.",
         ),
-        Lemma(
+        Step(
             "the best factor",
             substitute(short_factor, step_size, short_best_step).equals(short_best),
             NOTHING,

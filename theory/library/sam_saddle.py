@@ -48,19 +48,19 @@ THEOREM = Theorem(
     divisors=(),
     proof=(
         *qd.along_eigenvector(-c),
-        Lemma(
+        Step(
             "factor",
             qd.growth(-c).equals(factor),
             add(),
             "Insert the eigenvalue -c.",
         ),
-        Lemma(
+        Step(
             "attraction",
             factor**2 < scalar(1),
             times(step, curved, turned, room),
             "1 - R² = (1 - R)(1 + R) with 1 - R = ηc(ρc - 1).",
         ),
-        Lemma(
+        Step(
             "gradient descent escapes",
             scalar(1) < factor_of_descent**2,
             times(step, curved, add(number(2), times(step, curved))),

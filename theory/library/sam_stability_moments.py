@@ -32,7 +32,7 @@ AT_ZERO = (said("At ρ = 0 the bound is 1/η², that of SGD.", "radius zero is S
 WORDS = {2: "s_2² ≤ 1/(η(η - 2ρ))", 3: "s_3³ ≤ 1/(2η²ρ)", 4: "s_4⁴ ≤ 1/(η²ρ²)"}
 
 
-def jensen(order: int) -> tuple[Lemma, Lemma]:
+def jensen(order: int) -> tuple[Step, Step]:
     r"""$E\langle u, H_b^k u\rangle \ge \langle u, Hu\rangle^k$, and the same for $H$.
 
     With $w = (H_b - m)u$, the tangent inequality $t^k - m^k - k m^{k-1}(t - m) \ge 0$ on $t \ge 0$
@@ -42,7 +42,7 @@ def jensen(order: int) -> tuple[Lemma, Lemma]:
     def certificate(average: bool) -> Cone:
         w = (H_b(u) if average else H(u)) - m * u
         second = MeanOf(Norm(w))
-        third = MeanOf(Instance("H_b >= 0", "psd", (w,)))
+        third = MeanOf(RuleAt("H_b >= 0", "psd", (w,)))
         curvature = Fact("curvature")
         parts: dict[int, Cone] = {
             2: second,
@@ -56,13 +56,13 @@ def jensen(order: int) -> tuple[Lemma, Lemma]:
         return add(parts[order], Multiple((order - 1) * m**order, unit))
 
     return (
-        Lemma(
+        Step(
             f"Jensen for E H_b^{order}",
             m**order <= st.raw(order, u, u),
             certificate(average=True),
             "The tangent inequality at the mean curvature, applied to every H_b.",
         ),
-        Lemma(
+        Step(
             f"Jensen for H^{order}",
             m**order <= Inner(u, st.applied(H, order, u)),
             certificate(average=False),
@@ -78,10 +78,10 @@ def bound(order: int) -> Theorem:
     others = [k for k in COEFFICIENTS if k != order]
     strict = order == 2
     proof = [
-        Lemma(
+        Step(
             "curvature",
             m >= ZERO,
-            MeanOf(Instance("H_b >= 0", "psd", (u,))),
+            MeanOf(RuleAt("H_b >= 0", "psd", (u,))),
             "H is positive semidefinite.",
         )
     ]
@@ -89,18 +89,18 @@ def bound(order: int) -> Theorem:
         averaged, of_mean = jensen(k)
         proof.append(of_mean if k == order else averaged)
     proof += [
-        Lemma(
+        Step(
             "termwise",
             coefficient * st.gap(order, u, u) <= 1,
             add(
-                Instance("one-step condition", "at", (u,)),
+                RuleAt("one-step condition", "at", (u,)),
                 *(times(COEFFICIENTS[k][1], Fact(f"Jensen for E H_b^{k}")) for k in others),
                 times(its_cone, Fact(f"Jensen for H^{order}")),
                 Square(1 - eta * m - eta * rho * m**2),
             ),
             "The other moments are at least those of the mean curvature; the rest is a square.",
         ),
-        Lemma(
+        Step(
             "moment bound",
             s**order <= 1 / coefficient,
             times(
@@ -113,7 +113,7 @@ def bound(order: int) -> Theorem:
     conclusion = ["moment bound"]
     if order == 2:
         proof.append(
-            Lemma(
+            Step(
                 "radius zero is SGD",
                 substitute(1 / coefficient, rho, ZERO).equals(1 / eta**2),
                 NOTHING,

@@ -38,7 +38,7 @@ def refuted(
         dynamics=st.linearised,
         hypotheses=hypotheses,
         divisors=(),
-        proof=(Lemma("claim", claim, UNPROVED, why),),
+        proof=(Step("claim", claim, UNPROVED, why),),
         conclusion=("claim",),
         expected=Status.REFUTED,
         refutation=refutation,

@@ -51,30 +51,30 @@ THEOREM = Theorem(
     ),
     divisors=(known(eta**2), known(4 * eta**2), known(2 * eta)),
     proof=(
-        Lemma(
+        Step(
             "second moment",
             eta * st.raw(2, u, u) <= edge * m,
             times(
                 Invert(known(eta * (eta + rho * edge) * (eta + 2 * rho * edge))),
                 add(
-                    times(known(eta**2), Instance("one-step condition", "at", (u,))),
+                    times(known(eta**2), RuleAt("one-step condition", "at", (u,))),
                     times(known(rho**2), MeanOf(Norm(eta * H_b(off_edge)))),
                     times(
                         known(2 * rho * eta * (eta + rho * edge)),
-                        MeanOf(Instance("H_b >= 0", "psd", (off_edge,))),
+                        MeanOf(RuleAt("H_b >= 0", "psd", (off_edge,))),
                     ),
                     Multiple(-(eta**2) * (rho * st.raw(2, u, u) + m), at_edge),
                 ),
             ),
             "On t ≥ 0 the condition's quartic lies above a multiple of t(t - t*), touching at t*.",
         ),
-        Lemma(
+        Step(
             "Jensen for H^2",
             m**2 <= Inner(u, st.applied(H, 2, u)),
             add(Norm(H(u) - m * u), Multiple(m**2, unit)),
             "The variance of H at u is non-negative.",
         ),
-        Lemma(
+        Step(
             "sharp bound",
             s_2**2 <= bound,
             add(
@@ -85,13 +85,13 @@ THEOREM = Theorem(
             ),
             "t*m/η - m² is largest at m = t*/(2η).",
         ),
-        Lemma(
+        Step(
             "t* is at most 2",
             edge <= 2,
             times(Invert(known(eta)), add(known(rho * edge**2), at_edge)),
             "From its equation.",
         ),
-        Lemma(
+        Step(
             "never above SGD's",
             bound <= 1 / eta**2,
             times(Invert(known(4 * eta**2)), Fact("t* is at most 2"), known(2 + edge)),

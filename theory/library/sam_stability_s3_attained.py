@@ -85,13 +85,13 @@ def attained() -> Theorem:
             *map(known, (eta, 2 * eta, 3 * eta, eta**2, rho**3)),
         ),
         proof=(
-            Lemma(
+            Step(
                 "contact >= 0",
                 contact >= ZERO,
                 times(number(Fraction(1, 2)), add(number(1), over)),
                 "It is at least 1/2.",
             ),
-            Lemma(
+            Step(
                 "points",
                 product >= ZERO,
                 times(
@@ -106,7 +106,7 @@ def attained() -> Theorem:
                 ),
                 "The two roots have a non-negative sum and product.",
             ),
-            Lemma(
+            Step(
                 "weights",
                 contact * peak - product - peak**2 >= ZERO,
                 times(
@@ -120,13 +120,13 @@ def attained() -> Theorem:
                 ),
                 "(q - ν)(ν - p) ≥ 0, so the weights of p and q are non-negative.",
             ),
-            Lemma(
+            Step(
                 "one-step condition",
                 ((1 - 2 * rho / eta) * second + 2 * third + fourth).equals(2 * rho / eta * first),
                 Multiple(Fraction(1, 4) / eta**2, best),
                 "E T^k for T = ηH_b, times (ρ/η)^k, by z² = ωz - pq.",
             ),
-            Lemma(
+            Step(
                 "attained",
                 ((third - peak**3) / rho**3).equals(least(contact, peak) / scale),
                 Multiple(

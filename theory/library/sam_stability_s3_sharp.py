@@ -48,7 +48,7 @@ def small() -> Theorem:
         divisors=(known(scale),),
         proof=(
             *family(contact, peak),
-            Lemma(
+            Step(
                 "bound",
                 s_3**3 <= bound,
                 times(Invert(known(scale)), Fact("scaled bound")),
@@ -106,14 +106,14 @@ def closed_form() -> Theorem:
         hypotheses=sm.hypotheses(3, sm.SMALL_RADIUS, curvature=MEAN_PSD),
         divisors=tuple(map(known, (eta, 4 * rho * eta**3, 12 * eta**5, 2 * eta**2 * rho))),
         proof=(
-            Lemma("contact >= 0", contact >= ZERO, squares, "It is (1 - r)² + r²."),
-            Lemma(
+            Step("contact >= 0", contact >= ZERO, squares, "It is (1 - r)² + r²."),
+            Step(
                 "peak >= 0",
                 peak >= ZERO,
                 times(known(rho), Invert(known(eta**4)), sm.on_range(*coefficients)),
                 "The second factor has positive Bernstein coefficients on 0 ≤ r ≤ 3/8.",
             ),
-            Lemma(
+            Step(
                 "peak",
                 slope <= 6 * eta * peak**2,
                 times(
@@ -124,7 +124,7 @@ def closed_form() -> Theorem:
                 "Positive Bernstein coefficients again.",
             ),
             *family(contact, peak),
-            Lemma(
+            Step(
                 "closed form",
                 s_3**3 < bound,
                 times(
@@ -140,7 +140,7 @@ def closed_form() -> Theorem:
                 ),
                 "Positive Bernstein coefficients again.",
             ),
-            Lemma(
+            Step(
                 "below the published bound",
                 bound < 1 / (2 * eta**2 * rho),
                 times(Invert(known(12 * rho * eta**5)), sm.on_range(3, -3, 0, -1)),
@@ -202,7 +202,7 @@ def large() -> Theorem:
         ),
         divisors=(known(27 * eta**6), known(4 * eta**4 * rho**2)),
         proof=(
-            Lemma(
+            Step(
                 "room",
                 room >= ZERO,
                 times(
@@ -230,7 +230,7 @@ def large() -> Theorem:
                 ),
                 "On t ≥ 0 the condition's quartic lies above a multiple of t³ - t*²t.",
             ),
-            Lemma(
+            Step(
                 "below the published bound",
                 bound < 1 / (4 * eta**4 * rho**2),
                 times(

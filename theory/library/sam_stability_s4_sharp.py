@@ -59,7 +59,7 @@ def published_range() -> Theorem:
         divisors=(known(eta), known(eta**2 * rho**2)),
         proof=(
             *sm.preliminaries(4),
-            Lemma(
+            Step(
                 "room",
                 room >= ZERO,
                 times(
@@ -68,7 +68,7 @@ def published_range() -> Theorem:
                 ),
                 "(4rt₀ - 2r + 1)(4rt₀ + 2r + 3) = 12r + 3 - 4r².",
             ),
-            Lemma(
+            Step(
                 "scaled",
                 eta**2 * rho**2 * s_4**4 <= 1,
                 times(
@@ -92,7 +92,7 @@ def published_range() -> Theorem:
                 ),
                 "Off t₀ the condition's quartic lies above its tangent; M = t₀ is the worst mean.",
             ),
-            Lemma(
+            Step(
                 "moment bound",
                 s_4**4 <= PUBLISHED,
                 times(Invert(known(eta**2 * rho**2)), Fact("scaled")),
@@ -158,7 +158,7 @@ def middle() -> Theorem:
                 ),
                 "The quartic less its leading term is a cubic that touches 0 at t = (2r - 1)/(4r).",
             ),
-            Lemma(
+            Step(
                 "the published bound is at most this",
                 bound >= PUBLISHED**3,
                 times(
@@ -231,7 +231,7 @@ def large() -> Theorem:
         ),
         divisors=(known(256 * eta**12),),
         proof=(
-            Lemma(
+            Step(
                 "room",
                 room >= ZERO,
                 times(

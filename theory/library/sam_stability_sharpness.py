@@ -12,7 +12,7 @@ left = a * (1 + st.rho * a)
 limit = 2 / st.eta
 growth = st.eta * a * (1 + st.rho * a) - 1
 
-v_is_eigenvector = Instance("top eigenvector", "eigen", (v,))
+v_is_eigenvector = RuleAt("top eigenvector", "eigen", (v,))
 v_is_unit, w_is_unit = Fact("v is a unit vector"), Fact("w is a unit vector")
 coordinate = Inner(w, x)
 now = Along(coordinate, Time())
@@ -74,13 +74,13 @@ THEOREM = Theorem(
     ),
     divisors=(Fact("step > 0"),),
     proof=(
-        Lemma(
+        Step(
             "growth rate",
             scalar(1) < growth,
             times(Fact("step > 0"), Fact("bound violated")),
             "R - 1 = η(a(1 + ρa) - 2/η).",
         ),
-        Lemma(
+        Step(
             "second moment",
             a**2 <= Mean(norm2(H_b(v))),
             add(
@@ -90,30 +90,30 @@ THEOREM = Theorem(
             ),
             "The variance of H_b v is non-negative (Jensen).",
         ),
-        Lemma(
+        Step(
             "eigenvalue",
             eigenvalue <= -growth,
             add(
-                Instance("bottom eigenpair", "rayleigh", (v,)),
+                RuleAt("bottom eigenpair", "rayleigh", (v,)),
                 Multiple(1 - eigenvalue - st.eta * a, v_is_unit),
                 Multiple(-st.eta, v_is_eigenvector),
                 times(Fact("step > 0"), Fact("radius >= 0"), Fact("second moment")),
             ),
             "Rayleigh's quotient of E M_b at v is at most 1 - ηa - ηρa² = -R.",
         ),
-        Lemma(
+        Step(
             "squared eigenvalue",
             growth**2 <= eigenvalue**2,
             times(Fact("eigenvalue"), add(Fact("eigenvalue"), times(number(2), growth_positive))),
             "λ ≤ -R < 0.",
         ),
-        Lemma(
+        Step(
             "mean dynamics",
             Mean(Inner(w, Dynamics(SAM, H, w).step())).equals(eigenvalue * coordinate),
-            Instance("bottom eigenpair", "eigen", (x,)),
+            RuleAt("bottom eigenpair", "eigen", (x,)),
             "E M_b is symmetric, so w is also a left eigenvector.",
         ),
-        Lemma(
+        Step(
             "growth of the mean",
             (growth**2) ** Time() <= now**2,
             Induction(
@@ -130,7 +130,7 @@ THEOREM = Theorem(
             ),
             "Started at w, E<w, x_t> = λ^t.",
         ),
-        Lemma(
+        Step(
             "divergence",
             (growth**2) ** Time() <= Along(norm2(x), Time()),
             add(

@@ -24,7 +24,7 @@ EXPANSION = Theorem(
     hypotheses=(),
     divisors=(),
     proof=(
-        Lemma(
+        Step(
             "expansion",
             Mean(Inner(st.stepped(v), st.stepped(st.u))).equals(st.published_form(v, st.u)),
             NOTHING,
@@ -51,13 +51,13 @@ SUFFICIENT = Theorem(
     hypotheses=(st.SUFFICIENT,),
     divisors=(),
     proof=(
-        Lemma(
+        Step(
             "one step",
             Mean(norm2(st.linearised.step())) <= norm2(x),
-            Instance("one-step condition", "at", (x,)),
+            RuleAt("one-step condition", "at", (x,)),
             "The matrix of the condition is E M_b².",
         ),
-        Lemma(
+        Step(
             "stability",
             Along(norm2(x), Time()) <= norm2(x_0),
             geometric_decay(norm2(x), number(1), "one step"),

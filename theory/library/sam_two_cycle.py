@@ -52,29 +52,29 @@ CYCLE = Theorem(
     ),
     divisors=(times(Fact("c > 0"), known(a)), known(2 - eta * a), times(size, known(a))),
     proof=(
-        Lemma(
+        Step(
             "gradient norm",
             norm2(H(start)).equals((c * a) ** 2),
             add(
-                Multiple(c**2, Instance("eigenvector", "eigen", (H(v),))),
-                Multiple(c**2 * a, Instance("eigenvector", "eigen", (v,))),
+                Multiple(c**2, RuleAt("eigenvector", "eigen", (H(v),))),
+                Multiple(c**2 * a, RuleAt("eigenvector", "eigen", (v,))),
                 Multiple((c * a) ** 2, Fact("v is a unit vector")),
             ),
             "The gradient at cv is cav: the ascent step of the next lines is normalised.",
         ),
-        Lemma(
+        Step(
             "next point",
             Inner(u, after).equals(((2 - eta * a) * (c - amplitude) - c) * Inner(u, v)),
             Multiple(c, qd.eigen_step("eigenvector", a, u, rho / (c * a))),
             "A step from cv, tested with an arbitrary vector u.",
         ),
-        Lemma(
+        Step(
             "symmetry",
             Inner(u, back).equals(-Inner(u, after)),
             NOTHING,
             "The step is odd.",
         ),
-        Lemma(
+        Step(
             "cycle",
             Inner(u, substitute(after, c, amplitude)).equals(-amplitude * Inner(u, v)),
             Multiple(amplitude, qd.eigen_step("eigenvector", a, u, rho / (amplitude * a))),
@@ -150,44 +150,44 @@ STABILITY = Theorem(
         known(a**2),
     ),
     proof=(
-        Lemma(
+        Step(
             "deviation along v",
             Inner(u, after).equals(-(amplitude - (1 - eta * a) * (c - amplitude)) * Inner(u, v)),
             Multiple(c, qd.eigen_step("eigenvector", a, u, rho / (c * a))),
             "From cv to the mirror image of c* - (1 - ηa)(c - c*).",
         ),
-        Lemma(
+        Step(
             "contraction along v",
             (1 - eta * a) ** 2 < scalar(1),
             known(eta * a * (2 - eta * a)),
             "1 - (1 - ηa)² = ηa(2 - ηa).",
         ),
-        Lemma(
+        Step(
             "the norm is stationary",
             norm2(H(start + w)).equals((c * a) ** 2 + norm2(H(w))),
             add(
-                Multiple(c**2, Instance("eigenvector", "eigen", (H(v),))),
-                Multiple(c**2 * a, Instance("eigenvector", "eigen", (v,))),
+                Multiple(c**2, RuleAt("eigenvector", "eigen", (H(v),))),
+                Multiple(c**2 * a, RuleAt("eigenvector", "eigen", (v,))),
                 Multiple((c * a) ** 2, Fact("v is a unit vector")),
-                Multiple(2 * c, Instance("eigenvector", "eigen", (H(w),))),
-                Multiple(2 * c * a, Instance("eigenvector", "eigen", (w,))),
+                Multiple(2 * c, RuleAt("eigenvector", "eigen", (H(w),))),
+                Multiple(2 * c * a, RuleAt("eigenvector", "eigen", (w,))),
                 Multiple(2 * c * a**2, Fact("w is orthogonal to v")),
             ),
             "No term of first order in w: the ascent factor is ρ/(c*a) to first order.",
         ),
-        Lemma(
+        Step(
             "linearised step",
             Inner(u, linearised).equals(factor * Inner(u, w)),
             qd.eigen_step("other eigenvector", b, u, scale),
             "ρ/(c*a) = (2 - ηa)/(ηa²).",
         ),
-        Lemma(
+        Step(
             "who is flatter",
             (1 + factor).equals((a - b) * (2 * a + (2 - eta * a) * b) / a**2),
             NOTHING,
             "The sign of a - b decides.",
         ),
-        Lemma(
+        Step(
             "contraction across",
             factor**2 < scalar(1),
             times(gain, room),
@@ -261,7 +261,7 @@ CONVERGENCE = Theorem(
     ),
     divisors=(known(g), Fact("next_gradient_norm > 0")),
     proof=(
-        Lemma(
+        Step(
             "not revisited",
             norm2(two - y) > ZERO,
             UNPROVED,

@@ -23,9 +23,9 @@ def mixture(share: Scalar, left: Vector, right: Vector) -> Scalar:
     return (1 - share) * stepped(H, left, right) + share * stepped(H_b, left, right)
 
 
-def mixture_lemma(left: Vector, right: Vector) -> Lemma:
+def mixture_lemma(left: Vector, right: Vector) -> Step:
     """The second moment of the mini-batch step is that of the mixture."""
-    return Lemma(
+    return Step(
         "mixture",
         stepped(K_b, left, right).equals(mixture(p, left, right)),
         add(
@@ -87,7 +87,7 @@ ABOVE_IDENTITY = Assumption(
     "definition",
     (Rule("at", (u,), norm2(u) <= Inner(u, X(u))),),
 )
-noise = MeanOf(add(Instance("X >= I", "at", (off,)), Norm(off)))
+noise = MeanOf(add(RuleAt("X >= I", "at", (off,)), Norm(off)))
 
 ONE_STEP = with_rate(
     Theorem(
@@ -141,7 +141,7 @@ ONE_STEP = with_rate(
         proof=(
             batches.second_moment(x, x, test=True),
             mixture_lemma(x, x),
-            Lemma(
+            Step(
                 "less noise",
                 p <= q,
                 add(
@@ -156,11 +156,11 @@ ONE_STEP = with_rate(
                 ),
                 "q - p = n(B - m)/(m B (n - 1)).",
             ),
-            Lemma(
+            Step(
                 "one step",
                 stepped(K_b, x, x) <= 1 * Inner(x, X(x)),
                 add(
-                    Instance("Lyapunov", "at", (x,)),
+                    RuleAt("Lyapunov", "at", (x,)),
                     times(Fact("less noise"), Square(step_size), noise),
                     Fact("mixture"),
                 ),
@@ -190,10 +190,10 @@ MONOTONE = replace(
     ONE_STEP,
     proof=(
         *ONE_STEP.proof,
-        Lemma(
+        Step(
             "stability",
             Along(norm2(x), NOW) <= scalar(1) ** NOW * Inner(x_0, X(x_0)),
-            add(AlongOf(Instance("X >= I", "at", (x,)), NOW), Fact("rate")),
+            add(AlongOf(RuleAt("X >= I", "at", (x,)), NOW), Fact("rate")),
             "The energy is at least the squared distance.",
         ),
     ),

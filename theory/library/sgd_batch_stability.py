@@ -55,11 +55,11 @@ SUFFICIENT = with_rate(
         divisors=(batches.BATCH_DIVISOR,),
         proof=(
             batches.second_moment(x, x, test=False),
-            Lemma(
+            Step(
                 "one step",
                 Mean(norm2(batches.dynamics.step())) <= 1 * norm2(x),
                 add(
-                    Instance("one-step condition", "at", (x,)),
+                    RuleAt("one-step condition", "at", (x,)),
                     batches.unbiased(-2 * eta, x, x),
                     Multiple(eta**2, Fact("second moment")),
                 ),
@@ -125,21 +125,21 @@ BOUNDS = Theorem(
     ),
     divisors=(Fact("step > 0"), times(Fact("step > 0"), Fact("step > 0"), Fact("p > 0"))),
     proof=(
-        Lemma(
+        Step(
             "mean step",
             eta * a * (2 - eta * a) >= ZERO,
             add(
-                Instance("one-step condition", "at", (v,)),
+                RuleAt("one-step condition", "at", (v,)),
                 times(
                     Fact("step > 0"), Fact("step > 0"), Fact("p > 0"), MeanOf(Norm(H_b(v) - H(v)))
                 ),
-                Multiple(eta * (2 - eta * a), Instance("top eigenvector", "eigen", (v,))),
-                Multiple(-(eta**2), Instance("top eigenvector", "eigen", (H(v),))),
+                Multiple(eta * (2 - eta * a), RuleAt("top eigenvector", "eigen", (v,))),
+                Multiple(-(eta**2), RuleAt("top eigenvector", "eigen", (H(v),))),
                 Multiple(eta * a * (2 - eta * a), v_unit),
             ),
             "Along the eigenvector the condition reads (1 - ηa)² + noise ≤ 1.",
         ),
-        Lemma(
+        Step(
             "sharpness",
             a <= limit,
             ZeroOrPositive(
@@ -152,13 +152,13 @@ BOUNDS = Theorem(
             ),
             "Divide by η²a, unless a = 0.",
         ),
-        Lemma(
+        Step(
             "non-uniformity",
             s**2 <= bound,
             times(
                 Invert(times(Fact("step > 0"), Fact("step > 0"), Fact("p > 0"))),
                 add(
-                    Instance("one-step condition", "at", (u,)),
+                    RuleAt("one-step condition", "at", (u,)),
                     Norm(u - eta * H(u)),
                     Multiple(eta**2 * p, Fact("s_2")),
                     unit,

@@ -42,13 +42,13 @@ THEOREM = Theorem(
     ),
     divisors=(FOURTH_POWER,),
     proof=(
-        Lemma(
+        Step(
             "second moment",
             Mean(norm2(after)) ** 2 <= norm2(u) ** 2,
             add(Fact("fourth moment"), MeanOf(Square(norm2(after) - Mean(norm2(after))))),
             "The variance of |u - ηH_b u|² is non-negative.",
         ),
-        Lemma(
+        Step(
             "parallelogram",
             norm2(pull) ** 2 <= 8 * (norm2(u) ** 2 + norm2(after) ** 2),
             add(
@@ -58,7 +58,7 @@ THEOREM = Theorem(
             ),
             "The parallelogram law, and |u|⁴ + |v|⁴ ≥ (|u|² + |v|²)²/2.",
         ),
-        Lemma(
+        Step(
             "gradients",
             Mean(norm2(H_b(u)) ** 2) <= bound * norm2(u) ** 2,
             times(

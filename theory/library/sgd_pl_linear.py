@@ -14,13 +14,13 @@ best_factor = 1 - mu * best_step_size
 
 known = signs(pl.KNOWN | {mu: "mu > 0"})
 
-descent = Lemma(
+descent = Step(
     "descent",
     Value(f, after) <= pl.loss - step_size * Inner(pl.G, pl.g) + L / 2 * step_size**2 * norm2(pl.g),
-    Instance("smooth mean", "descent", (x, after)),
+    RuleAt("smooth mean", "descent", (x, after)),
     "The descent lemma for f between x and x⁺.",
 )
-one_step = Lemma(
+one_step = Step(
     "one step",
     Mean(Value(f, after)) <= factor * pl.loss,
     add(
@@ -30,7 +30,7 @@ one_step = Lemma(
     ),
     "Average the descent lemma, then bound both gradient terms by the loss.",
 )
-nonnegative_factor = Lemma(
+nonnegative_factor = Step(
     "the factor is non-negative",
     factor >= ZERO,
     times(
@@ -43,19 +43,19 @@ nonnegative_factor = Lemma(
     ),
     "Complete the square in η; μ ≤ L ≤ β.",
 )
-rate = Lemma(
+rate = Step(
     "rate",
     Along(pl.loss, Time()) <= factor ** Time() * Value(f, x_0),
     geometric_decay(pl.loss, Fact("the factor is non-negative"), "one step"),
     "Induction on t by the tower rule.",
 )
-optimal = Lemma(
+optimal = Step(
     "the best step size",
     substitute(factor, step_size, best_step_size) <= factor,
     times(known(L * beta), Square(step_size - best_step_size)),
     "The factor is a parabola in η.",
 )
-optimal_value = Lemma(
+optimal_value = Step(
     "the best factor",
     substitute(factor, step_size, best_step_size).equals(best_factor),
     NOTHING,

@@ -61,12 +61,10 @@ LAW = Theorem(
     divisors=(known(beta),),
     proof=(
         *pl.self_bounding(),
-        Lemma(
+        Step(
             "batch gradient",
             Mean(norm2(batch_gradient)) <= 2 * p * beta * pl.loss + (1 - p) * norm2(pl.G),
-            add(
-                times(known(p), Fact("mean self-bounding")), Instance("sampling", "variance", (x,))
-            ),
+            add(times(known(p), Fact("mean self-bounding")), RuleAt("sampling", "variance", (x,))),
             "The variance of a mean.",
         ),
     ),
@@ -132,17 +130,17 @@ THEOREM = Theorem(
     proof=(
         pl.gradient_dominates(mu, 2),
         single.descent,
-        Lemma(
+        Step(
             "one step",
             Mean(Value(f, single.after)) <= factor * pl.loss,
             add(
                 MeanOf(Fact("descent")),
                 times(known(step_size / 2), Fact("step range"), Fact("gradient dominates")),
-                times(known(L * step_size**2 / 2), Instance("batch law", "noise", (x,))),
+                times(known(L * step_size**2 / 2), RuleAt("batch law", "noise", (x,))),
             ),
             "Average the descent lemma; the noise is bounded by the loss and by the mean gradient.",
         ),
-        Lemma(
+        Step(
             "the factor is non-negative",
             factor >= ZERO,
             times(
@@ -155,31 +153,31 @@ THEOREM = Theorem(
             ),
             "Complete the square in η; μ ≤ L ≤ β.",
         ),
-        Lemma(
+        Step(
             "rate",
             Along(pl.loss, Time()) <= factor ** Time() * Value(f, x_0),
             geometric_decay(pl.loss, Fact("the factor is non-negative"), "one step"),
             "Induction on t by the tower rule.",
         ),
-        Lemma(
+        Step(
             "the best step size",
             best_factor <= factor,
             times(known(L * spread), Square(step_size - best_step_size)),
             "The factor is a parabola in η.",
         ),
-        Lemma(
+        Step(
             "the best step size is in range",
             (1 - p) * L * best_step_size <= 2,
             times(Invert(positive_spread), known(2 * p * beta + (1 - p) * mu)),
             "(1 - p)μ is a part of the spread.",
         ),
-        Lemma(
+        Step(
             "batch size one",
             substitute(factor, p, scalar(1)).equals(single.factor),
             NOTHING,
             "At p = 1 the factor is that of one sample.",
         ),
-        Lemma(
+        Step(
             "full batch",
             substitute(best_factor, p, ZERO).equals(1 - mu / L),
             NOTHING,

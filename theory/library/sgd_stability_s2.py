@@ -100,23 +100,23 @@ class Eigenmatrix:
         """Zero: <left, right> less its expansion in the basis, by polarisation."""
         quarter, complete = Const(Fraction(1, 4)), ("orthonormal basis", "complete")
         return add(
-            Multiple(quarter, Instance(*complete, (left + right,))),
-            Multiple(-quarter, Instance(*complete, (left - right,))),
+            Multiple(quarter, RuleAt(*complete, (left + right,))),
+            Multiple(-quarter, RuleAt(*complete, (left - right,))),
         )
 
-    def lemmas(self) -> tuple[Lemma, ...]:
+    def lemmas(self) -> tuple[Step, ...]:
         """Λ ≤ 1."""
         P = lyapunov.P
         positive = add(
             *(
-                times(Fact(name), Instance(lyapunov.ABOVE_IDENTITY.name, "at", (v,)))
+                times(Fact(name), RuleAt(lyapunov.ABOVE_IDENTITY.name, "at", (v,)))
                 for _, v, name in self.parts
             ),
             Fact("W is not 0"),
         )
         later = Sum(tuple(c * lyapunov.stepped_energy(v, linearised) for c, v, _ in self.parts))
         return (
-            Lemma(
+            Step(
                 "adjoint",
                 later.equals(top * self.paired),
                 add(
@@ -125,14 +125,14 @@ class Eigenmatrix:
                         for c, v, _ in self.parts
                     ),
                     *(
-                        Multiple(ONE, Instance("top eigenmatrix", "eigen", (e, P(e))))
+                        Multiple(ONE, RuleAt("top eigenmatrix", "eigen", (e, P(e))))
                         for e in self.basis
                     ),
                     *(Multiple(-top * c, self.product(v, P(v))) for c, v, _ in self.parts),
                 ),
                 "⟨E M_b P M_b, W⟩ = ⟨P, E M_b W M_b⟩ = Λ⟨P, W⟩.",
             ),
-            Lemma(
+            Step(
                 "spectral radius",
                 top <= 1,
                 times(
@@ -140,7 +140,7 @@ class Eigenmatrix:
                     add(
                         minus(Fact("adjoint")),
                         *(
-                            times(Fact(name), Instance("P does not increase", "at", (v,)))
+                            times(Fact(name), RuleAt("P does not increase", "at", (v,)))
                             for _, v, name in self.parts
                         ),
                     ),
@@ -165,10 +165,10 @@ def bound(dimension: int) -> Theorem:
     trace = Sum(tuple(c * Inner(p, H(q)) for _, p, q, d, c in pairs(basis) if d == ONE))
 
     def known(name: str) -> Cone:
-        return Instance("orthonormal basis", name, ())
+        return RuleAt("orthonormal basis", name, ())
 
     def expanded() -> Iterator[Cone]:
-        yield Instance("top eigenmatrix", "rayleigh", ())
+        yield RuleAt("top eigenmatrix", "rayleigh", ())
         yield times(number(share), Fact("spectral radius"))
         for name, p, q, d, c in pairs(basis):
             yield Multiple(-c * (Inner(p, q) + d - 2 * eta * Inner(p, H(q))), known(name))
@@ -224,18 +224,18 @@ def bound(dimension: int) -> Theorem:
         divisors=(),
         proof=(
             *matrix.lemmas(),
-            Lemma(
+            Step(
                 "expanded",
                 eta**2 * entries <= 2 * eta * trace,
                 add(*expanded()),
                 "M_b = I - ηH_b in the basis.",
             ),
-            Lemma(
+            Step(
                 "bound",
                 eta**2 * spread <= limit,
                 add(
                     Fact("expanded"),
-                    Multiple(eta**2, MeanOf(Instance("orthonormal basis", "complete", (H_b(u),)))),
+                    Multiple(eta**2, MeanOf(RuleAt("orthonormal basis", "complete", (H_b(u),)))),
                     times(Square(eta), Norm(H(u) - mean * u)),
                     Multiple(eta**2 * mean**2, known("<u, u>")),
                     Square(1 - eta * mean),
@@ -303,7 +303,7 @@ REFUTED = Theorem(
     ),
     divisors=(),
     proof=(
-        Lemma(
+        Step(
             "s_2 bound",
             spread <= 1 / eta**2,
             UNPROVED,

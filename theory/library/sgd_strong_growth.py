@@ -72,20 +72,20 @@ RATE = with_rate(
         proof=(
             pl.gradient_dominates(mu, 2),
             descent,
-            Lemma(
+            Step(
                 "one step",
                 Mean(Value(f, dynamics.step())) <= factor * pl.loss,
                 add(
                     MeanOf(Fact("descent")),
                     times(
                         known(L * step_size**2 / 2),
-                        Instance("strong growth", "growth", (x,)),
+                        RuleAt("strong growth", "growth", (x,)),
                     ),
                     times(known(step_size / 2), Fact("step range"), Fact("gradient dominates")),
                 ),
                 "The noise costs at most Lγη²/2 of |∇f|².",
             ),
-            Lemma(
+            Step(
                 "the factor is non-negative",
                 factor >= ZERO,
                 times(
@@ -98,13 +98,13 @@ RATE = with_rate(
                 ),
                 "Complete the square in η; μ ≤ L ≤ Lγ.",
             ),
-            Lemma(
+            Step(
                 "the best step size",
                 substitute(factor, step_size, best_step_size) <= factor,
                 times(known(L * mu), constant, Square(step_size - best_step_size)),
                 "The factor is a parabola in η.",
             ),
-            Lemma(
+            Step(
                 "the best factor",
                 substitute(factor, step_size, best_step_size).equals(best_factor),
                 NOTHING,
@@ -153,7 +153,7 @@ CONSTANT = Theorem(
     proof=(
         *pl.self_bounding(),
         pl.gradient_dominates(mu, 2),
-        Lemma(
+        Step(
             "strong growth",
             Mean(norm2(pl.g)) <= beta / mu * norm2(pl.G),
             add(

@@ -28,7 +28,7 @@ __all__ = [
     "FOREIGN",
     "PLACE",
     "SECONDS",
-    "Run",
+    "CoqRun",
     "assumptions",
     "compile_file",
     "compiler",
@@ -53,7 +53,7 @@ PLACE = re.compile(r'File "[^"]*", line (\d+)')
 
 
 @dataclass(frozen=True)
-class Run:
+class CoqRun:
     """How a run of coqc ended; `code` is None if it was stopped."""
 
     code: int | None
@@ -103,7 +103,7 @@ def opinion(theorem: Theorem, seconds: float = SECONDS) -> Opinion:
     return Opinion(verdict.value, f"{len(written.proved)} results, axioms of the reals only")
 
 
-def compile_file(coqc: str, text: str, seconds: float) -> Run:
+def compile_file(coqc: str, text: str, seconds: float) -> CoqRun:
     """Compile a file in a temporary folder, and stop everything that was started after a while."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {k: v for k, v in os.environ.items() if k not in FOREIGN}
@@ -124,11 +124,11 @@ def compile_file(coqc: str, text: str, seconds: float) -> Run:
             try:
                 out, err = child.communicate(timeout=seconds)
             except subprocess.TimeoutExpired:
-                return Run(None, "", "")
+                return CoqRun(None, "", "")
             finally:
                 if child.poll() is None:
                     os.killpg(child.pid, signal.SIGKILL)
-            return Run(child.returncode, out, err)
+            return CoqRun(child.returncode, out, err)
 
 
 def assumptions(out: str) -> frozenset[str]:
@@ -153,7 +153,7 @@ def assumptions(out: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def _failure(run: Run, text: str) -> Opinion:
+def _failure(run: CoqRun, text: str) -> Opinion:
     """A file that does not compile proves nothing; a coqc that breaks is an error."""
     lines = [line.strip() for line in run.err.splitlines() if line.strip()]
     errors = [i for i, line in enumerate(lines) if line.startswith("Error:")]

@@ -25,7 +25,16 @@ from theory.opinions.coq import (
     statement,
     words,
 )
-from theory.opinions.goals import Induction, Known, Obligation, Origin, Plain, Problem, Split, Step
+from theory.opinions.goals import (
+    Argument,
+    ByInduction,
+    Cases,
+    Obligation,
+    Origin,
+    Plain,
+    Problem,
+    Signed,
+)
 from theory.opinions.obligations import problem
 from theory.opinions.ratios import Ratio, ratio
 from theory.trusted import lowering as lo
@@ -56,7 +65,7 @@ def document(theorem: Theorem) -> Document:
     flat, lemmas = words(its), names(its)
     assembly = _Theorem(its, lemmas, flat)
     proved = [lemma(lemmas[o.name], o, flat) for o in its.obligations]
-    proved += [assembly.induction(step) for step in its.steps if isinstance(step, Induction)]
+    proved += [assembly.induction(step) for step in its.steps if isinstance(step, ByInduction)]
     proved.append(assembly.theorem())
     said = (*lemmas.values(), *assembly.inductions.values(), NAME)
     head = f"(* {comment(theorem.id)}: {comment(theorem.title)} *)\n{statement(theorem)}"
@@ -118,7 +127,7 @@ class _Given:
     names: dict[str, str] = field(default_factory=dict)
     local: dict[str, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
-    items: list[Known | Poly] = field(default_factory=list)
+    items: list[Signed | Poly] = field(default_factory=list)
 
     def name(self, said: str) -> str | None:
         """The name under which a proposition is known."""
@@ -140,7 +149,7 @@ class _Theorem:
     lemmas: Mapping[str, str]
     flat: Words
     inductions: dict[str, str] = field(default_factory=dict)
-    supposed: dict[str, tuple[Known | Poly, ...]] = field(default_factory=dict)
+    supposed: dict[str, tuple[Signed | Poly, ...]] = field(default_factory=dict)
     steps: dict[str, tuple[str, Ratio, Sign]] = field(default_factory=dict)
     given: _Given = field(default_factory=_Given)
     whole: bool = False
@@ -168,7 +177,7 @@ class _Theorem:
         """A known proposition at time t."""
         return f"({name} t)" if timed(value) else name
 
-    def fact(self, known: Known) -> str:
+    def fact(self, known: Signed) -> str:
         """The name of a fact: asserted before, to be asserted, or a hypothesis."""
         said = self.says(known.value, known.sign)
         found = self.given.name(said)
@@ -202,7 +211,7 @@ class _Theorem:
         self.given.items.append(poly)
         return self.given.suppose(said, "a divisor")
 
-    def power(self, known: Known) -> str:
+    def power(self, known: Signed) -> str:
         """The proof of a power's sign from the sign of its base, which has a lemma."""
         inside = self.obligations[known.inside]
         letter, base = LETTER[inside.sign], self.call(inside)
@@ -226,7 +235,7 @@ class _Theorem:
 
     # The results.
 
-    def induction(self, step: Induction) -> str:
+    def induction(self, step: ByInduction) -> str:
         """The lemma that an induction proves, for all t."""
         self.given, self.whole = _Given(), False
         letter = LETTER[step.sign]
@@ -238,7 +247,7 @@ class _Theorem:
         lines.append("intro t. induction t as [|t IH].")
         lines += [f"- refine (same_{letter} _ _ {call} _). cbn [pow]. {FIELD}" for call in calls]
         claim = f"forall t : nat, {self.words.says(step.claim, step.sign)}"
-        return self.result("Lemma", name, claim, lines)
+        return self.result("Step", name, claim, lines)
 
     def theorem(self) -> str:
         """The conclusion from everything that real arithmetic cannot see."""
@@ -254,25 +263,25 @@ class _Theorem:
         lines = [*self.given.lines, f"exact {proof}."]
         return SUPPOSED + self.result("Theorem", NAME, claim, lines)
 
-    def establish(self, step: Step) -> None:
+    def establish(self, step: Argument) -> None:
         """Assert a step in the proof of the theorem."""
         said = self.says(step.claim, step.sign)
         match step:
             case Plain(obligation=name):
                 proof = f"{_intro(step.claim)}exact {self.call(self.obligations[name])}."
-            case Induction():
+            case ByInduction():
                 items = self.supposed[step.step]
-                known = [self.fact(i) if isinstance(i, Known) else self.divisor(i) for i in items]
+                known = [self.fact(i) if isinstance(i, Signed) else self.divisor(i) for i in items]
                 arguments = " ".join([*self.reals, *self.sequences, *known])
                 at = "t" if timed(step.claim) else "0%nat"
                 result = f"{self.inductions[step.step]} {arguments} {at}"
                 proof = f"{_intro(step.claim)}exact ({result})."
-            case Split():
+            case Cases():
                 proof = self.cases(step, said)
         name = self.given.names.get(said) or self.put(said, proof)
         self.steps[step.step] = (name, step.claim, step.sign)
 
-    def cases(self, step: Split, said: str) -> str:
+    def cases(self, step: Cases, said: str) -> str:
         """The proof of a case split; at zero vectors coincide, which is supposed."""
         condition = step.condition
         parameter = self.words.ratio(condition.value)

@@ -14,10 +14,11 @@ from theory.trusted.polynomials import Atom, Poly
 from theory.trusted.terms import Time
 
 __all__ = [
+    "Argument",
+    "ByInduction",
+    "Cases",
     "Divisor",
     "Expression",
-    "Induction",
-    "Known",
     "Obligation",
     "Origin",
     "Plain",
@@ -25,9 +26,8 @@ __all__ = [
     "ProductOf",
     "Rational",
     "Scaled",
-    "Split",
+    "Signed",
     "SquareOf",
-    "Step",
     "SumOf",
     "Use",
     "has",
@@ -52,7 +52,7 @@ class Origin(StrEnum):
 
 
 @dataclass(frozen=True)
-class Known:
+class Signed:
     """A fact: a value with its sign.
 
     Attributes:
@@ -140,7 +140,7 @@ class Obligation:
     """
 
     name: str
-    facts: tuple[Known, ...]
+    facts: tuple[Signed, ...]
     claim: Ratio
     sign: Sign
     certificate: Expression
@@ -173,19 +173,19 @@ class Plain:
 
 
 @dataclass(frozen=True)
-class Split:
+class Cases:
     """A step in two cases of a condition `0 <= parameter`."""
 
     step: str
     claim: Ratio
     sign: Sign
-    condition: Known
+    condition: Signed
     zero: str
     positive: str
 
 
 @dataclass(frozen=True)
-class Induction:
+class ByInduction:
     """A step by induction; the claim is that at time t."""
 
     step: str
@@ -195,7 +195,7 @@ class Induction:
     successor: str
 
 
-Step = Plain | Split | Induction
+Argument = Plain | Cases | ByInduction
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ class Problem:
     """A theorem's obligations in order, how they make up its steps, and its variables in order."""
 
     obligations: tuple[Obligation, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[Argument, ...]
     conclusion: tuple[str, ...]
     atoms: tuple[Atom, ...]
 

@@ -117,7 +117,7 @@ def _grounds(name: str, forms: list[Array], sign: Sign) -> Iterator[Ground]:
 
 def _failure(model: Model, theorem: Theorem) -> Ground:
     """The first conclusion that fails, at the sample for which it is furthest off."""
-    claims = {lemma.name: lemma.claim for lemma in theorem.proof}
+    claims = {step.name: step.claim for step in theorem.proof}
     for name in theorem.conclusion:
         claim = claims[name]
         if not has(claim, T.Along, T.Time) and not model.holds(claim):

@@ -16,10 +16,11 @@ from dataclasses import dataclass, field, replace
 
 from theory.opinions.atoms import in_order
 from theory.opinions.goals import (
+    Argument,
+    ByInduction,
+    Cases,
     Divisor,
     Expression,
-    Induction,
-    Known,
     Obligation,
     Origin,
     Plain,
@@ -27,9 +28,8 @@ from theory.opinions.goals import (
     ProductOf,
     Rational,
     Scaled,
-    Split,
+    Signed,
     SquareOf,
-    Step,
     SumOf,
     Use,
     parts,
@@ -42,7 +42,7 @@ from theory.trusted.budget import limited
 from theory.trusted.kernel import Context, Rejected, Sign
 from theory.trusted.lowering import IllFormed, PowerAtom, along, mean, power
 from theory.trusted.polynomials import Atom, Frac, Poly
-from theory.trusted.statements import Lemma, Theorem
+from theory.trusted.statements import Step, Theorem
 from theory.trusted.wellformed import RESERVED, conform
 
 __all__ = ["Unstated", "Walked", "problem"]
@@ -59,7 +59,7 @@ def problem(theorem: Theorem) -> Problem:
         Unstated: if its proof has a step that cannot be read; nothing is then said of any step.
     """
     found: list[Obligation] = []
-    steps: list[Step] = []
+    steps: list[Argument] = []
     at = ["the statement"]
     try:
         with limited():
@@ -73,16 +73,16 @@ def problem(theorem: Theorem) -> Problem:
     return Problem(tuple(found), tuple(steps), theorem.conclusion, tuple(in_order(atoms)))
 
 
-def _read(theorem: Theorem, found: list[Obligation], steps: list[Step], at: list[str]) -> None:
+def _read(theorem: Theorem, found: list[Obligation], steps: list[Argument], at: list[str]) -> None:
     """Collect the obligations and the steps; `at` are the places that were reached."""
     scope = _enter(kernel.enter(theorem, set()), theorem, found, "")
-    for lemma in theorem.proof:
-        at.append(f"step {lemma.name!r}")
-        if lemma.name in {*scope.context.relations, *scope.context.assumptions, *RESERVED}:
-            raise Rejected(kernel.TAKEN.format(lemma.name))
-        steps.append(_step(theorem, lemma, scope))
-        scope.context.relations[lemma.name] = lemma.claim
-        scope.steps.add(lemma.name)
+    for step in theorem.proof:
+        at.append(f"step {step.name!r}")
+        if step.name in {*scope.context.relations, *scope.context.assumptions, *RESERVED}:
+            raise Rejected(kernel.TAKEN.format(step.name))
+        steps.append(_step(theorem, step, scope))
+        scope.context.relations[step.name] = step.claim
+        scope.steps.add(step.name)
     at.append("the conclusion")
     if not theorem.conclusion or not scope.steps.issuperset(theorem.conclusion):
         raise Rejected(kernel.NO_CONCLUSION)
@@ -105,7 +105,7 @@ class _Scope:
     divisors: list[Poly] = field(default_factory=list)
     steps: set[str] = field(default_factory=set)
     label: str = ""
-    facts: list[Known] = field(default_factory=list)
+    facts: list[Signed] = field(default_factory=list)
     count: int = 0
 
     def ratio(self, value: Frac) -> Ratio:
@@ -117,7 +117,7 @@ class _Scope:
         self.count += 1
         return replace(self, label=f"{self.label}, {word} {self.count}", facts=[], count=0)
 
-    def fact(self, known: Known) -> Use:
+    def fact(self, known: Signed) -> Use:
         """A leaf: the fact's position, added if it is new."""
         if known not in self.facts:
             self.facts.append(known)
@@ -155,35 +155,33 @@ def _enter(context: Context, theorem: Theorem, found: list[Obligation], label: s
     return scope
 
 
-def _step(theorem: Theorem, lemma: Lemma, scope: _Scope) -> Step:
+def _step(theorem: Theorem, step: Step, scope: _Scope) -> Argument:
     """The obligations of one step."""
-    certificate, context, step = lemma.certificate, scope.context, lemma.name
-    value, sign = kernel.slack(lemma.claim, context)
+    certificate, context, name = step.certificate, scope.context, step.name
+    value, sign = kernel.slack(step.claim, context)
     if isinstance(certificate, C.ZeroOrPositive):
-        zero, positive = _cases(theorem, lemma, certificate, scope)
+        zero, positive = _cases(theorem, step, certificate, scope)
         condition = _known(C.Fact(certificate.condition), scope)
-        return Split(step, scope.ratio(value), sign, condition, zero, positive)
+        return Cases(name, scope.ratio(value), sign, condition, zero, positive)
     if isinstance(certificate, C.Induction):
         first, later = T.Time(False, 0), T.Time(True, 1)
-        now = replace(context, relations=context.relations | {"induction": lemma.claim})
-        at_base, at_step = kernel.at_time(lemma.claim, first), kernel.at_time(lemma.claim, later)
-        base = _claim(at_base, certificate.base, _fresh(scope, f"{step} (base)", context))
-        successor = _claim(at_step, certificate.step, _fresh(scope, f"{step} (step)", now))
-        return Induction(step, scope.ratio(value), sign, base, successor)
-    name = _claim(lemma.claim, certificate, _fresh(scope, step, context))
-    return Plain(step, scope.ratio(value), sign, name)
+        now = replace(context, relations=context.relations | {"induction": step.claim})
+        at_base, at_step = kernel.at_time(step.claim, first), kernel.at_time(step.claim, later)
+        base = _claim(at_base, certificate.base, _fresh(scope, f"{name} (base)", context))
+        successor = _claim(at_step, certificate.step, _fresh(scope, f"{name} (step)", now))
+        return ByInduction(name, scope.ratio(value), sign, base, successor)
+    obligation = _claim(step.claim, certificate, _fresh(scope, name, context))
+    return Plain(name, scope.ratio(value), sign, obligation)
 
 
-def _cases(
-    theorem: Theorem, lemma: Lemma, split: C.ZeroOrPositive, scope: _Scope
-) -> tuple[str, str]:
+def _cases(theorem: Theorem, step: Step, split: C.ZeroOrPositive, scope: _Scope) -> tuple[str, str]:
     """The obligations of a case split: the parameter set to zero everywhere, or positive."""
     parameter, at_zero, positive = kernel.cases(theorem, split.condition, scope.context)
-    there, claim, cone = T.substitute((theorem, lemma.claim, split.zero), parameter, T.ZERO)
-    inner = _enter(at_zero, there, scope.found, f"{lemma.name} ({parameter.name} = 0)")
+    there, claim, cone = T.substitute((theorem, step.claim, split.zero), parameter, T.ZERO)
+    inner = _enter(at_zero, there, scope.found, f"{step.name} ({parameter.name} = 0)")
     inner.steps = scope.steps
-    outer = _fresh(scope, f"{lemma.name} ({parameter.name} > 0)", positive)
-    return _claim(claim, cone, inner), _claim(lemma.claim, split.positive, outer)
+    outer = _fresh(scope, f"{step.name} ({parameter.name} > 0)", positive)
+    return _claim(claim, cone, inner), _claim(step.claim, split.positive, outer)
 
 
 def _fresh(scope: _Scope, label: str, context: Context) -> _Scope:
@@ -240,7 +238,7 @@ def _leaf(cone: C.Cone, scope: _Scope) -> Walked:
     return kernel.replay(cone, scope.context)[0], known.sign, scope.fact(known)
 
 
-def _known(cone: C.Cone, scope: _Scope) -> Known:
+def _known(cone: C.Cone, scope: _Scope) -> Signed:
     """What a leaf says; its value is what the kernel lowers it to."""
     value, sign = kernel.replay(cone, scope.context)
     inside = ""
@@ -251,7 +249,7 @@ def _known(cone: C.Cone, scope: _Scope) -> Known:
             label, origin, inside = name, Origin.STEP, name
         case C.Fact(name):
             label, origin = name, Origin.HYPOTHESIS
-        case C.Instance(name, rule, _):
+        case C.RuleAt(name, rule, _):
             label, origin = f"{name}: {rule}", Origin.RULE
         case C.Norm():
             label, origin = "a squared norm", Origin.NORM
@@ -260,7 +258,7 @@ def _known(cone: C.Cone, scope: _Scope) -> Known:
         case _:
             assert isinstance(cone, C.Start)  # the kernel has refused what is no certificate
             label, origin = "starting point", Origin.START
-    return Known(label, scope.ratio(value), sign, origin, inside)
+    return Signed(label, scope.ratio(value), sign, origin, inside)
 
 
 def _sum(walked: Sequence[Walked]) -> Walked:
@@ -290,7 +288,7 @@ def _image(part: C.Cone, scope: _Scope, origin: Origin, time: T.Time | None) -> 
         value = mean(value)
     else:
         value = along(value, time) if origin is Origin.ALONG else power(value, time)
-    image = Known(label, scope.ratio(value), sign, origin, name, time)
+    image = Signed(label, scope.ratio(value), sign, origin, name, time)
     return value, sign, scope.fact(image)
 
 

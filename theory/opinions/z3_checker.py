@@ -42,14 +42,14 @@ from theory.trusted.lowering import ParamAtom
 from theory.trusted.polynomials import Atom, Poly
 from theory.trusted.statements import Status, Theorem
 
-__all__ = ["FREELY", "LIBRARY", "SECONDS", "Answer", "Outcome", "answer", "fix", "load", "opinion"]
+__all__ = ["FREELY", "LIBRARY", "SECONDS", "Answer", "Reply", "answer", "fix", "load", "opinion"]
 
 LIBRARY = "Z3_LIB_DIRS"  # the name among the builtins by which z3 is told where its library lies
 SECONDS = 10.0  # per obligation
 FREELY = 1.0  # of these, how many at most without the certificate
 
 
-class Outcome(StrEnum):
+class Reply(StrEnum):
     """What came of one obligation."""
 
     FREE = "proved freely"
@@ -64,7 +64,7 @@ class Answer:
     """What z3 says of one obligation; `values` is the exact counterexample, if there is one."""
 
     obligation: str
-    outcome: Outcome
+    outcome: Reply
     reason: str = ""
     values: Mapping[Atom, Fraction] | None = None
 
@@ -114,16 +114,16 @@ def opinion(theorem: Theorem, seconds: float = SECONDS) -> Opinion:
     except Unstated as reason:
         return Opinion(Status.UNDECIDED.value, str(reason))
     found = [answer(z3, obligation, seconds) for obligation in obligations]
-    by = {outcome: [a for a in found if a.outcome is outcome] for outcome in Outcome}
-    for broken in by[Outcome.BROKEN]:
+    by = {outcome: [a for a in found if a.outcome is outcome] for outcome in Reply}
+    for broken in by[Reply.BROKEN]:
         return Opinion(Status.ERROR.value, f"{broken.obligation}: {broken.reason}")
-    for refuted in by[Outcome.COUNTEREXAMPLE]:
+    for refuted in by[Reply.COUNTEREXAMPLE]:
         return _counterexample(theorem, refuted)
-    if given_up := by[Outcome.UNDECIDED]:
+    if given_up := by[Reply.UNDECIDED]:
         first = given_up[0]
         more = f" (and {len(given_up) - 1} more)" if len(given_up) > 1 else ""
         return Opinion(Status.UNDECIDED.value, f"{first.obligation}: {first.reason}{more}")
-    free, certified = len(by[Outcome.FREE]), len(by[Outcome.CERTIFICATE])
+    free, certified = len(by[Reply.FREE]), len(by[Reply.CERTIFICATE])
     return Opinion(Status.PROVED.value, f"{free} obligations freely, {certified} by certificate")
 
 
@@ -154,7 +154,7 @@ def answer(z3: Any, obligation: Obligation, seconds: float = SECONDS) -> Answer:
     try:
         return _Question(z3, obligation, seconds).answer()
     except Exception as problem:  # whatever the tool raises is the tool's failure, never a verdict
-        return Answer(obligation.name, Outcome.BROKEN, f"{type(problem).__name__}: {problem}")
+        return Answer(obligation.name, Reply.BROKEN, f"{type(problem).__name__}: {problem}")
 
 
 class _Question:
@@ -169,13 +169,13 @@ class _Question:
         free = min(FREELY, self.seconds)
         verdict, model = self.decide(self.negation(), free)
         if verdict == self.z3.unsat:
-            return Answer(name, Outcome.FREE)
+            return Answer(name, Reply.FREE)
         if verdict == self.z3.sat:
             return self.examine(model)
         reason = self.certificate_fails()
         if reason:
-            return Answer(name, Outcome.UNDECIDED, f"z3 gave up; {reason}")
-        return Answer(name, Outcome.CERTIFICATE)
+            return Answer(name, Reply.UNDECIDED, f"z3 gave up; {reason}")
+        return Answer(name, Reply.CERTIFICATE)
 
     def decide(self, constraints: Iterable[Any], seconds: float) -> tuple[Any, Any]:
         """z3's verdict on some constraints, and its model if it has one."""
@@ -220,10 +220,10 @@ class _Question:
                 exact, value = False, value.approx(20)
             values[atom] = Fraction(value.numerator_as_long(), value.denominator_as_long())
         if refutes(values, self.obligation):
-            return Answer(name, Outcome.COUNTEREXAMPLE, "", values)
+            return Answer(name, Reply.COUNTEREXAMPLE, "", values)
         if exact:
-            return Answer(name, Outcome.BROKEN, "its model does not satisfy what it was asked")
-        return Answer(name, Outcome.UNDECIDED, "z3 found an irrational model, which is not checked")
+            return Answer(name, Reply.BROKEN, "its model does not satisfy what it was asked")
+        return Answer(name, Reply.UNDECIDED, "z3 found an irrational model, which is not checked")
 
     def certificate_fails(self) -> str:
         """Why z3 does not accept the certificate, or nothing if it does."""

@@ -21,7 +21,7 @@ from theory.trusted.certificates import (
     Times,
     Tower,
 )
-from theory.trusted.statements import ITERATE, Lemma, Theorem
+from theory.trusted.statements import ITERATE, Step, Theorem
 from theory.trusted.terms import (
     Along,
     Const,
@@ -186,5 +186,5 @@ def _at_start(theorem: Theorem, quantity: Scalar) -> Scalar:
 
 def _at_every_time(theorem: Theorem, name: str, claim: Relation, proof: Induction) -> Theorem:
     """The theorem with one conclusion more, by induction."""
-    lemma = Lemma(name, claim, proof, "Induction on t by the tower rule.")
-    return replace(theorem, proof=(*theorem.proof, lemma), conclusion=(*theorem.conclusion, name))
+    step = Step(name, claim, proof, "Induction on t by the tower rule.")
+    return replace(theorem, proof=(*theorem.proof, step), conclusion=(*theorem.conclusion, name))

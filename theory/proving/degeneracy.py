@@ -81,9 +81,9 @@ def _slopes(gradient: T.Gradient, instance: Instance) -> Iterator[list[Polynomia
 
 def _statement(theorem: Theorem) -> list[object]:
     """The nodes of hypotheses, conclusions and the algorithm's step."""
-    claims = [lemma.claim for lemma in theorem.proof if lemma.name in theorem.conclusion]
-    step = () if theorem.dynamics is None else (theorem.dynamics.step(),)
-    return list(T.nodes((theorem.hypotheses, *claims, *step)))
+    claims = [step.claim for step in theorem.proof if step.name in theorem.conclusion]
+    moved = () if theorem.dynamics is None else (theorem.dynamics.step(),)
+    return list(T.nodes((theorem.hypotheses, *claims, *moved)))
 
 
 def _trivial(node: T.Function | T.Operator, instance: Instance) -> Iterator[str]:

@@ -343,7 +343,7 @@ def rational(matrices: Sequence[Any]) -> Array:
 
 def failing_claims(model: Model, theorem: Theorem, times: Sequence[int] = (0, 1, 2)) -> list[str]:
     """The conclusions that fail in a model at some of the given times."""
-    claims = {lemma.name: lemma.claim for lemma in theorem.proof}
+    claims = {step.name: step.claim for step in theorem.proof}
     put = replace(model, dynamics=theorem.dynamics)
     return [
         name

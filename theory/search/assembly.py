@@ -14,7 +14,7 @@ from theory.search.signs import Signs
 from theory.search.squares import WeightedSquare, decompose
 from theory.trusted import terms as T
 from theory.trusted.certificates import Add, Cone, Fact, Invert, MeanOf, Multiple, Norm, Times
-from theory.trusted.statements import Condition, Lemma, Theorem
+from theory.trusted.statements import Condition, Step, Theorem
 
 __all__ = ["Uncertain", "certificate", "extended"]
 
@@ -109,23 +109,23 @@ def _norm(proposal: Proposal, square: WeightedSquare) -> Cone:
     return MeanOf(norm) if averaged else norm
 
 
-def extended(theorem: Theorem, lemma: Lemma, signs: Signs) -> Theorem:
+def extended(theorem: Theorem, step: Step, signs: Signs) -> Theorem:
     """The theorem with one more step, which joins the conclusion, and the divisors it needs.
 
     Args:
         theorem: the theorem so far.
-        lemma: the step.
+        step: what joins.
         signs: what the hypotheses alone say, since divisors come before all steps.
 
     Raises:
         Uncertain: if a divisor is not known to be positive.
     """
-    trees = (theorem.hypotheses, tuple(step.claim for step in theorem.proof), lemma)
+    trees = (theorem.hypotheses, tuple(s.claim for s in theorem.proof), step)
     return dataclasses.replace(
         theorem,
         divisors=_ordered(theorem, dict(_divisors(trees, signs)), signs),
-        proof=(*theorem.proof, lemma),
-        conclusion=(*theorem.conclusion, lemma.name),
+        proof=(*theorem.proof, step),
+        conclusion=(*theorem.conclusion, step.name),
     )
 
 

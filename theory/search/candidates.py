@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from theory.search.fields import Field, Form, Unsupported
 from theory.trusted import terms as T
-from theory.trusted.certificates import Cone, Fact, Instance, MeanOf
+from theory.trusted.certificates import Cone, Fact, MeanOf, RuleAt
 from theory.trusted.lowering import (
     AlongAtom,
     IllFormed,
@@ -183,7 +183,7 @@ def _points(theorem: Theorem, claim: T.Relation) -> Iterator[T.Vector]:
         v for h in theorem.hypotheses if isinstance(h, Assumption) for r in h.rules
         for v in r.variables
     }  # fmt: skip
-    for tree in (claim, *(lemma.claim for lemma in theorem.proof), theorem.hypotheses):
+    for tree in (claim, *(step.claim for step in theorem.proof), theorem.hypotheses):
         for node in T.nodes(tree):
             if isinstance(node, T.Value | T.Gradient) and not bound & set(T.nodes(node.point)):
                 yield node.point
@@ -192,7 +192,7 @@ def _points(theorem: Theorem, claim: T.Relation) -> Iterator[T.Vector]:
 def _facts(theorem: Theorem) -> Iterator[tuple[Cone, T.Relation]]:
     """The conditions and earlier steps that are not about parameters alone."""
     stated = [(h.name, h.relation) for h in theorem.hypotheses if isinstance(h, Condition)]
-    stated += [(lemma.name, lemma.claim) for lemma in theorem.proof]
+    stated += [(step.name, step.claim) for step in theorem.proof]
     for name, relation in stated:
         if not about_parameters(relation):
             yield Fact(name), relation
@@ -217,7 +217,7 @@ def _instances(
                         rule.relation,
                         lambda n, put=put: put.get(n) if isinstance(n, T.Named) else None,  # type: ignore[misc]
                     )
-                    yield Instance(hypothesis.name, rule.name, at), relation
+                    yield RuleAt(hypothesis.name, rule.name, at), relation
 
 
 def _evaluated(rule: Rule) -> set[T.Named]:

@@ -15,7 +15,16 @@ from theory.text.html import typeset
 from theory.text.markup import badge, prose, tag
 from theory.trusted.statements import Status, Theorem
 
-__all__ = ["STOPS", "VERDICTS", "Clock", "NotFound", "Outcome", "SearchStatus", "Stop", "shown"]
+__all__ = [
+    "STOPS",
+    "VERDICTS",
+    "Clock",
+    "NotFound",
+    "SearchResult",
+    "SearchStatus",
+    "Stop",
+    "shown",
+]
 
 
 class SearchStatus(StrEnum):
@@ -48,7 +57,7 @@ class NotFound(ValueError):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SearchResult:
     """The result of a search.
 
     Attributes:

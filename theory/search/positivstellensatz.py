@@ -29,7 +29,7 @@ from theory.search.handelman import (
 from theory.search.linear import eliminate, solutions
 from theory.search.outcome import Clock
 from theory.search.rounding import identity_on, rational
-from theory.search.sdp import Answer, Floats, Sdp, Solver, matrices, solve, triangle
+from theory.search.sdp import Floats, Sdp, SdpSolution, Solver, matrices, solve, triangle
 from theory.search.squares import WeightedSquare, decompose
 from theory.trusted.certificates import Add, Cone, Multiple, Number, Square, Times
 from theory.trusted.terms import Const
@@ -57,7 +57,7 @@ def sum_of_squares(
     top: int,
     solver: Solver,
     clock: Clock,
-) -> tuple[Cone | None, Answer]:
+) -> tuple[Cone | None, SdpSolution]:
     """The target as a combination of products with sums of squares as multipliers.
 
     Args:

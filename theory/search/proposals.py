@@ -22,7 +22,7 @@ from theory.search.interpolate import fit
 from theory.search.outcome import STOPS, Clock, SearchStatus, Stop, shown
 from theory.search.reduction import equality_multipliers, reduced, remainder
 from theory.search.rounding import Rounded, is_valid, round_at
-from theory.search.sdp import Answer, Solver, SolverStatus, residual, solve
+from theory.search.sdp import SdpSolution, Solver, SolverStatus, residual, solve
 from theory.search.system import System, build
 from theory.trusted.terms import Vector
 
@@ -64,9 +64,9 @@ class Search:
     points: list[Point]
     hints: tuple[Ring, ...] = ()
 
-    troubles: list[Answer] = field(default_factory=list)
+    troubles: list[SdpSolution] = field(default_factory=list)
 
-    def ask(self, system: System, point: Point, cost: Sequence[float]) -> Answer:
+    def ask(self, system: System, point: Point, cost: Sequence[float]) -> SdpSolution:
         """The solver's answer at a point; what went wrong with it is remembered.
 
         Raises:

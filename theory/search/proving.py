@@ -14,7 +14,7 @@ from theory.search.assembly import Uncertain, certificate, extended
 from theory.search.candidates import Ingredients, about_parameters, gather, parameters, value
 from theory.search.fields import Field, Point, Unsupported
 from theory.search.handelman import combination
-from theory.search.outcome import STOPS, Clock, Outcome, SearchStatus, Stop
+from theory.search.outcome import STOPS, Clock, SearchResult, SearchStatus, Stop
 from theory.search.proposals import Proposal, Search, propose
 from theory.search.reduction import equality_multipliers
 from theory.search.refutation import refute
@@ -27,12 +27,12 @@ from theory.trusted.certificates import (
     NOTHING,
     Cone,
     Fact,
-    Instance,
     Invert,
+    RuleAt,
     Times,
     ZeroOrPositive,
 )
-from theory.trusted.statements import Condition, Hypothesis, Lemma, Status, Theorem
+from theory.trusted.statements import Condition, Hypothesis, Status, Step, Theorem
 from theory.trusted.terms import (
     ZERO,
     IllFormed,
@@ -64,7 +64,7 @@ def prove(
     refute_seconds: float = 3.0,
     seed: int = 0,
     solver: Solver = clarabel,
-) -> Outcome:
+) -> SearchResult:
     """Search for a proof of a claim, as a further step of a theorem.
 
     The hypotheses of the theorem and the steps that it has already may be used.  A claim about
@@ -101,17 +101,17 @@ def prove(
             if found is None:
                 found = _found_by_cases(task, condition, parameter)
         if found is not None:
-            return Outcome(SearchStatus.FOUND, "", found, seconds=clock.spent)
+            return SearchResult(SearchStatus.FOUND, "", found, seconds=clock.spent)
     except Stop as stop:
         status, reason = stop.status, stop.reason
     except Unsupported as problem:
         reason = str(problem)
-    claimed = Lemma(name, claim, NOTHING, "to be refuted")
+    claimed = Step(name, claim, NOTHING, "to be refuted")
     refutable = dataclasses.replace(theorem, proof=(claimed,), conclusion=(name,))
     model = refute(refutable, refute_seconds, seed)
     if model is not None:
         status, reason = SearchStatus.REFUTED, "the claim fails in an exact model"
-    return Outcome(status, reason, None, model, clock.spent)
+    return SearchResult(status, reason, None, model, clock.spent)
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def _found_by_cases(task: Task, condition: Condition, parameter: Param) -> Theor
     signs = _signs(task, *_range(task))
     for (cone, why), (other, _) in itertools.product(beyond, at_zero):
         split = ZeroOrPositive(condition.name, other, cone)
-        step = Lemma(task.name, task.claim, split, f"{why} {parameter.name} = 0 is a case apart.")
+        step = Step(task.name, task.claim, split, f"{why} {parameter.name} = 0 is a case apart.")
         with contextlib.suppress(Uncertain):
             found, _ = _judged(extended(task.theorem, step, signs))
             if found is not None:
@@ -201,7 +201,7 @@ def _range(task: Task) -> tuple[Field, list[Point]]:
     return field, list(itertools.islice(sample(field.names, relations, task.seed), SAMPLES))
 
 
-def _signs(task: Task, field: Field, sampled: list[Point], proof: Sequence[Lemma] = ()) -> Signs:
+def _signs(task: Task, field: Field, sampled: list[Point], proof: Sequence[Step] = ()) -> Signs:
     """What the hypotheses, and the steps of `proof`, say of the signs of parameters."""
     signs = Signs(field, task.solver, task.clock, sampled, task.degree)
     signs.learn(range_conditions(task.theorem.hypotheses, proof))
@@ -216,7 +216,7 @@ def _attempts(task: Task) -> Iterator[Theorem | str]:
             yield why
             continue
         try:
-            yield extended(task.theorem, Lemma(task.name, task.claim, cone, why), at_divisors)
+            yield extended(task.theorem, Step(task.name, task.claim, cone, why), at_divisors)
         except Uncertain as problem:
             yield str(problem)
 
@@ -288,10 +288,10 @@ def _equality(given: Ingredients) -> Iterator[Proposal]:
 def explained(proposal: Proposal) -> str:
     """One line on what the certificate is made of."""
     used = Counter(
-        f"{leaf.assumption}: {leaf.rule}" if isinstance(leaf, Instance) else leaf.name
+        f"{leaf.assumption}: {leaf.rule}" if isinstance(leaf, RuleAt) else leaf.name
         for candidate, weight in zip(proposal.candidates, proposal.multipliers, strict=True)
         for leaf in nodes(candidate.cone)
-        if weight and isinstance(leaf, Instance | Fact)
+        if weight and isinstance(leaf, RuleAt | Fact)
     )
     parts = [f"{label} ({count} times)" if count > 1 else label for label, count in used.items()]
     if any(any(row) for row in proposal.matrix):

@@ -61,7 +61,7 @@ def candidates(theorem: Theorem, seed: int) -> Iterator[Model]:
     special = {
         n.name for h in theorem.hypotheses for n in T.nodes(h) if isinstance(n, T.Named)
     } & vectors
-    claims = [lemma.claim for lemma in theorem.proof if lemma.name in theorem.conclusion]
+    claims = [step.claim for step in theorem.proof if step.name in theorem.conclusion]
     scalar = all(about_parameters(claim) for claim in claims)
     general = sorted(
         {n.name for n in T.nodes(theorem) if isinstance(n, T.Operator) and not n.symmetric}

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from theory.search.candidates import about_parameters, parameters, value
 from theory.search.fields import Field, Point
-from theory.trusted.statements import Condition, Hypothesis, Lemma
+from theory.trusted.statements import Condition, Hypothesis, Step
 from theory.trusted.terms import Param, Relation
 
 __all__ = ["points", "range_conditions"]
@@ -18,11 +18,11 @@ TRIES, IDLE = 40_000, 4_000
 
 
 def range_conditions(
-    hypotheses: Iterable[Hypothesis], proof: Iterable[Lemma] = ()
+    hypotheses: Iterable[Hypothesis], proof: Iterable[Step] = ()
 ) -> list[tuple[str, Relation]]:
     """The conditions, and earlier steps, that are relations between parameters alone."""
     stated = [(h.name, h.relation) for h in hypotheses if isinstance(h, Condition)]
-    stated += [(lemma.name, lemma.claim) for lemma in proof]
+    stated += [(step.name, step.claim) for step in proof]
     return [(name, relation) for name, relation in stated if about_parameters(relation)]
 
 

@@ -21,9 +21,9 @@ from theory.messages import optional
 __all__ = [
     "RESIDUAL",
     "TOLERANCES",
-    "Answer",
     "Floats",
     "Sdp",
+    "SdpSolution",
     "Solver",
     "SolverStatus",
     "clarabel",
@@ -74,7 +74,7 @@ class Sdp:
 
 
 @dataclass(frozen=True)
-class Answer:
+class SdpSolution:
     """What a solver says; `unknowns` only if it says that it solved, or nearly solved."""
 
     status: SolverStatus
@@ -82,7 +82,7 @@ class Answer:
     reason: str = ""
 
 
-Solver = Callable[[Sdp, float], Answer]
+Solver = Callable[[Sdp, float], SdpSolution]
 
 
 def triangle(size: int) -> list[tuple[int, int]]:
@@ -102,7 +102,7 @@ def matrices(sdp: Sdp, unknowns: Floats) -> list[Floats]:
     return found
 
 
-def clarabel(sdp: Sdp, seconds: float) -> Answer:
+def clarabel(sdp: Sdp, seconds: float) -> SdpSolution:
     """Solve with Clarabel, through cvxpy; once more with less ambition if it gives up.
 
     Raises:
@@ -123,8 +123,8 @@ def clarabel(sdp: Sdp, seconds: float) -> Answer:
     if not parts:
         gap = float(np.max(np.abs(sdp.right), initial=0.0))
         if gap > RESIDUAL:
-            return Answer(SolverStatus.INFEASIBLE, reason="nothing to combine")
-        return Answer(SolverStatus.SOLVED, np.zeros(0))
+            return SdpSolution(SolverStatus.INFEASIBLE, reason="nothing to combine")
+        return SdpSolution(SolverStatus.SOLVED, np.zeros(0))
     unknowns = cp.hstack(parts)
     constraints = [sdp.matrix @ unknowns == sdp.right] if len(sdp.right) else []
     problem = cp.Problem(cp.Minimize(sdp.cost @ unknowns), constraints)
@@ -149,26 +149,26 @@ def clarabel(sdp: Sdp, seconds: float) -> Answer:
         error = f"Clarabel says {problem.status}"
         if said is not SolverStatus.INACCURATE:
             break
-    return Answer(said, unknowns.value, error)
+    return SdpSolution(said, unknowns.value, error)
 
 
-def solve(sdp: Sdp, solver: Solver, seconds: float) -> Answer:
+def solve(sdp: Sdp, solver: Solver, seconds: float) -> SdpSolution:
     """Ask a solver, and measure its answer: what it claims to have solved must be nearly so."""
     if seconds <= 0:
-        return Answer(SolverStatus.TIMEOUT, reason="no time is left")
+        return SdpSolution(SolverStatus.TIMEOUT, reason="no time is left")
     try:
         answer = solver(sdp, seconds)
     except ImportError as problem:
-        return Answer(SolverStatus.FAILED, reason=str(problem))
+        return SdpSolution(SolverStatus.FAILED, reason=str(problem))
     except Exception as problem:
-        return Answer(SolverStatus.FAILED, reason=f"{type(problem).__name__}: {problem}")
-    if not isinstance(answer, Answer):
-        return Answer(SolverStatus.FAILED, reason="the solver did not return an answer")
+        return SdpSolution(SolverStatus.FAILED, reason=f"{type(problem).__name__}: {problem}")
+    if not isinstance(answer, SdpSolution):
+        return SdpSolution(SolverStatus.FAILED, reason="the solver did not return an answer")
     if answer.status not in (SolverStatus.SOLVED, SolverStatus.INACCURATE):
-        return Answer(answer.status, None, answer.reason)
+        return SdpSolution(answer.status, None, answer.reason)
     flaw = _flaw(sdp, answer.unknowns)
     if flaw:
-        return Answer(SolverStatus.INACCURATE, None, flaw)
+        return SdpSolution(SolverStatus.INACCURATE, None, flaw)
     return answer
 
 

@@ -12,14 +12,14 @@ from theory.search.fields import Element, Field, Point, Ring, factors
 from theory.search.handelman import Known, combination, degree, products, scaled
 from theory.search.outcome import Clock
 from theory.search.positivstellensatz import sum_of_squares
-from theory.search.sdp import Answer, Solver, SolverStatus
+from theory.search.sdp import SdpSolution, Solver, SolverStatus
 from theory.trusted.certificates import Add, Cone, Fact, Invert, Number, Square, Times
 from theory.trusted.terms import Relation
 
 __all__ = ["MARGINS", "NOT_ASKED", "ORDERS", "Signs"]
 
 ORDERS = (1, 2, 3)
-NOT_ASKED = Answer(SolverStatus.SOLVED, reason="the solver was not asked")
+NOT_ASKED = SdpSolution(SolverStatus.SOLVED, reason="the solver was not asked")
 MARGINS = (Fraction(1), Fraction(1, 10), Fraction(1, 100))
 
 
@@ -47,7 +47,7 @@ class Signs:
     known: list[Known] = default(default_factory=list)
     zeros: list[Known] = default(default_factory=list)
     failed: list[Ring] = default(default_factory=list)
-    answer: Answer = NOT_ASKED
+    answer: SdpSolution = NOT_ASKED
     _memory: dict[tuple[Ring, bool], Cone | None] = default(default_factory=dict)
     _columns: dict[int, list[Known]] = default(default_factory=dict)
 

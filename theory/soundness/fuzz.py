@@ -18,14 +18,14 @@ from theory.proving.witnesses import witness
 from theory.soundness.steps import accepts
 from theory.trusted import certificates as C
 from theory.trusted import terms as T
-from theory.trusted.statements import Attribution, Condition, Kind, Lemma, Source, Theorem
+from theory.trusted.statements import Attribution, Condition, Kind, Source, Step, Theorem
 
 __all__ = [
     "NAMES",
     "POWERS",
     "TRICKS",
-    "Case",
     "Draft",
+    "Generated",
     "Point",
     "absent_hypothesis",
     "case_split",
@@ -65,7 +65,7 @@ Point = dict[str, Fraction]
 
 
 @dataclass(frozen=True)
-class Case:
+class Generated:
     """A generated theorem and whether its claim is true; `trick` says how a false one cheats."""
 
     theorem: Theorem
@@ -98,7 +98,7 @@ def make(
     hypotheses: tuple[Condition, ...],
     point: Point,
     divisors: tuple[C.Cone, ...] = (),
-    before: tuple[Lemma, ...] = (),
+    before: tuple[Step, ...] = (),
 ) -> Theorem:
     """A theorem about parameters alone, with the point as its witness."""
     return Theorem(
@@ -109,7 +109,7 @@ def make(
         kind=Kind.IDENTITY,
         hypotheses=hypotheses,
         divisors=divisors,
-        proof=(*before, Lemma("claim", claim, certificate, "")),
+        proof=(*before, Step("claim", claim, certificate, "")),
         conclusion=("claim",),
         witness=witness(point, {}, [[[1]]]),
     )
@@ -192,7 +192,7 @@ def multiplied_out(tree: T.Scalar) -> T.Scalar:
     return tree
 
 
-def true_case(rng: random.Random) -> Case:
+def true_case(rng: random.Random) -> Generated:
     """A claim that is the value of a random certificate, moved across the sign and expanded."""
     point = {name: number(rng) for name in NAMES}
     hypotheses, facts = hypotheses_at(rng, point, tight=False)
@@ -201,7 +201,7 @@ def true_case(rng: random.Random) -> Case:
     total = multiplied_out(expression(certificate, conditions))
     moved = polynomial(rng)
     claim = moved <= moved + total
-    return Case(make(claim, certificate, hypotheses, point, divisors_of(certificate)), True)
+    return Generated(make(claim, certificate, hypotheses, point, divisors_of(certificate)), True)
 
 
 @dataclass(frozen=True)
@@ -276,7 +276,7 @@ def own_conclusion(d: Draft) -> Theorem:
 
 def circle(d: Draft) -> Theorem:
     """Two steps, each of which appeals to the other."""
-    first = Lemma("first", d.shifted, C.Fact("claim"), "")
+    first = Step("first", d.shifted, C.Fact("claim"), "")
     return d.theorem(d.shifted, C.Fact("first"), before=(first,))
 
 
@@ -362,13 +362,13 @@ TRICKS: tuple[Callable[[Draft], Theorem], ...] = (
 )
 
 
-def false_case(rng: random.Random) -> Case:
+def false_case(rng: random.Random) -> Generated:
     """A claim that its own witness refutes."""
     while True:
         trick = rng.choice(TRICKS)
         theorem = trick(draft(rng))
         if not is_true_at_witness(theorem):
-            return Case(theorem, False, trick.__name__)
+            return Generated(theorem, False, trick.__name__)
 
 
 def is_true_at_witness(theorem: Theorem) -> bool:
@@ -382,7 +382,7 @@ def is_true_at_witness(theorem: Theorem) -> bool:
         return False
 
 
-def run(kind: Callable[[random.Random], Case], count: int, seed: int = 0) -> dict[str, int]:
+def run(kind: Callable[[random.Random], Generated], count: int, seed: int = 0) -> dict[str, int]:
     """How many claims were generated and how many were accepted; the false ones also by trick."""
     rng = random.Random(seed)
     tally = {"claims": 0, "accepted": 0}

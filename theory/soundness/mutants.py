@@ -131,11 +131,11 @@ def of_relation(relation: T.Relation) -> Iterator[tuple[str, T.Relation]]:
 
 def of_claims(theorem: Theorem) -> Iterator[Mutant]:
     """A claim changed in the proof step that is the claim; the certificates stay."""
-    for i, lemma in enumerate(theorem.proof):
-        if lemma.name in theorem.conclusion:
-            for word, mutant in of_relation(lemma.claim):
+    for i, step in enumerate(theorem.proof):
+        if step.name in theorem.conclusion:
+            for word, mutant in of_relation(step.claim):
                 changed = put(theorem, ("proof", i, "claim"), mutant)
-                yield Mutant(changed, "claim", f"claim {lemma.name!r}", word, lemma.name)
+                yield Mutant(changed, "claim", f"claim {step.name!r}", word, step.name)
 
 
 def of_hypotheses(theorem: Theorem) -> Iterator[Mutant]:
@@ -176,9 +176,9 @@ def of_quantities(theorem: Theorem) -> Iterator[Mutant]:
                 mutant = put(quantity.expression, path, new)
                 claims = tuple(
                     dataclasses.replace(
-                        lemma, claim=T.substitute(lemma.claim, quantity.expression, mutant)
+                        step, claim=T.substitute(step.claim, quantity.expression, mutant)
                     )
-                    for lemma in theorem.proof
+                    for step in theorem.proof
                 )
                 changed = dataclasses.replace(theorem, proof=claims)
                 yield Mutant(changed, "quantity", f"quantity {quantity.name!r}", word)
@@ -207,7 +207,7 @@ def of_theorem(theorem: Theorem) -> Iterator[Mutant]:
 
 def relations(theorem: Theorem) -> list[T.Relation]:
     """What a theorem says: its hypotheses and its conclusions."""
-    found = [lemma.claim for lemma in theorem.proof if lemma.name in theorem.conclusion]
+    found = [step.claim for step in theorem.proof if step.name in theorem.conclusion]
     for hypothesis in theorem.hypotheses:
         if isinstance(hypothesis, Assumption):
             found += [rule.relation for rule in hypothesis.rules]

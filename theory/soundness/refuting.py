@@ -13,7 +13,7 @@ from theory.proving.models import Model, failing_claims, of_witness, rational, r
 from theory.proving.scenes import Scene, diagonal
 from theory.proving.witnesses import free_vectors, instances, parameters
 from theory.trusted import terms as T
-from theory.trusted.statements import Lemma, Theorem
+from theory.trusted.statements import Step, Theorem
 
 __all__ = ["SPECTRA", "TIMES", "UNITS", "counterexample", "is_weaker", "only", "pool"]
 
@@ -56,7 +56,7 @@ def pool(theorem: Theorem, seed: int = 0, tries: int = 6, budget: int = 200) -> 
         budget: how many values of parameters to try for each of them.
     """
     rng = random.Random(seed)
-    claims = tuple(lemma.claim for lemma in theorem.proof if lemma.name in theorem.conclusion)
+    claims = tuple(step.claim for step in theorem.proof if step.name in theorem.conclusion)
     dynamics = () if theorem.dynamics is None else (theorem.dynamics.step(), theorem.dynamics.start)
     also = parameters((claims, dynamics))
     names = free_vectors(theorem.hypotheses)
@@ -146,7 +146,7 @@ def is_weaker(theorem: Theorem, mutant: Theorem, models: Sequence[Model]) -> boo
     )
 
 
-def _asks_no_more(model: Model, ours: Lemma, theirs: Lemma) -> bool:
+def _asks_no_more(model: Model, ours: Step, theirs: Step) -> bool:
     if ours.claim.sign != theirs.claim.sign or ours.claim.sign == "==":
         return False
     try:

@@ -13,7 +13,7 @@ from theory.soundness.steps import Place, accepts, places_of
 from theory.trusted import certificates as C
 from theory.trusted import terms as T
 from theory.trusted.kernel import Rejected
-from theory.trusted.statements import Lemma, Theorem
+from theory.trusted.statements import Step, Theorem
 from theory.trusted.terms import IllFormed
 
 __all__ = [
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 SAMPLE = 30  # instances in which a mutant that no counterexample refutes is compared
-FUZZ: dict[str, Callable[[random.Random], fuzz.Case]] = {
+FUZZ: dict[str, Callable[[random.Random], fuzz.Generated]] = {
     "true": fuzz.true_case,
     "false": fuzz.false_case,
 }
@@ -107,7 +107,7 @@ def mutate(theorem: Theorem, part: int = 0, parts: int = 1, budget: int = 60) ->
         budget: values of parameters to try for an instance in which a hypothesis is dropped; with
             0 none is looked for, and few in which all hypotheses hold.
     """
-    places = {place.lemma.name: place for place in places_of(theorem)}
+    places = {place.step.name: place for place in places_of(theorem)}
     models = refuting.pool(theorem) if budget else refuting.pool(theorem, tries=2, budget=20)
     found = list(mutants.of_theorem(theorem))[part::parts]
     rejected = weaker = refuted = easier = untried = 0
@@ -163,18 +163,18 @@ def is_refused_somewhere(mutant: Mutant) -> bool:
     if mutant.kind != "hypothesis":
         return False
     try:
-        appeals = [p for p in places_of(mutant.theorem) if _names(p.lemma) & {mutant.hypothesis}]
+        appeals = [p for p in places_of(mutant.theorem) if _names(p.step) & {mutant.hypothesis}]
     except (Rejected, IllFormed, OverflowError):
         return True
-    return any(place.refusal(place.lemma) for place in appeals)
+    return any(place.refusal(place.step) for place in appeals)
 
 
-def _names(lemma: Lemma) -> set[str]:
+def _names(step: Step) -> set[str]:
     """The facts and assumptions that a certificate appeals to."""
-    nodes = list(T.nodes(lemma.certificate))
+    nodes = list(T.nodes(step.certificate))
     facts = {node.name for node in nodes if isinstance(node, C.Fact)}
     splits = {node.condition for node in nodes if isinstance(node, C.ZeroOrPositive)}
-    return facts | splits | {node.assumption for node in nodes if isinstance(node, C.Instance)}
+    return facts | splits | {node.assumption for node in nodes if isinstance(node, C.RuleAt)}
 
 
 def tamper(theorem: Theorem, most: int | None = None) -> Tampering:
@@ -193,13 +193,13 @@ def tamper(theorem: Theorem, most: int | None = None) -> Tampering:
             cases = rng.sample(cases, min(most, len(cases)))
         for case in cases:
             tampered += 1
-            if place.refusal(case.lemma):
+            if place.refusal(case.step):
                 rejected += 1
             elif tampering.is_equivalent(place, case):
                 equivalent += 1
             else:
                 path = ".".join(map(str, case.path))
-                accepted.append(f"{place.lemma.name!r} at {path}: {case.change}")
+                accepted.append(f"{place.step.name!r} at {path}: {case.change}")
     return Tampering(theorem.id, tampered, rejected, equivalent, tuple(accepted))
 
 

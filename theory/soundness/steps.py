@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from theory.trusted import kernel
 from theory.trusted.kernel import Context, Rejected
-from theory.trusted.statements import Lemma, Status, Theorem
+from theory.trusted.statements import Status, Step, Theorem
 from theory.trusted.terms import IllFormed
 from theory.trusted.wellformed import conform
 
@@ -22,11 +22,11 @@ class Place:
     context: Context
 
     @property
-    def lemma(self) -> Lemma:
+    def step(self) -> Step:
         """The step as it stands in the theorem."""
         return self.theorem.proof[self.index]
 
-    def refusal(self, lemma: Lemma) -> str:
+    def refusal(self, step: Step) -> str:
         """Why the kernel refuses another step in this place; empty if it accepts it."""
         context = replace(
             self.context,
@@ -35,8 +35,8 @@ class Place:
             used=set(),
         )
         try:
-            conform(lemma, Lemma)
-            kernel.check_step(self.theorem, lemma, context)
+            conform(step, Step)
+            kernel.check_step(self.theorem, step, context)
         except (Rejected, IllFormed, OverflowError, RecursionError) as problem:
             return str(problem) or type(problem).__name__
         return ""
@@ -50,9 +50,9 @@ def places_of(theorem: Theorem) -> list[Place]:
     """
     context = kernel.enter(theorem, set())
     found = []
-    for index, lemma in enumerate(theorem.proof):
+    for index, step in enumerate(theorem.proof):
         found.append(Place(theorem, index, replace(context, relations=dict(context.relations))))
-        context.relations[lemma.name] = lemma.claim
+        context.relations[step.name] = step.claim
     return found
 
 

@@ -18,7 +18,7 @@ from theory.soundness.steps import Place
 from theory.trusted import certificates as C
 from theory.trusted import terms as T
 from theory.trusted.lowering import lower
-from theory.trusted.statements import Lemma
+from theory.trusted.statements import Step
 
 __all__ = ["CONES", "Tampered", "denote", "is_equivalent", "of_step", "tamperings"]
 
@@ -29,14 +29,14 @@ CONES: tuple[type, ...] = get_args(C.Cone)
 class Tampered:
     """A step with a changed certificate, and the path of the change inside the certificate."""
 
-    lemma: Lemma
+    step: Step
     path: Path
     change: str
 
 
 def of_step(place: Place) -> Iterator[Tampered]:
     """Every single change of the certificate of a step."""
-    certificate = place.lemma.certificate
+    certificate = place.step.certificate
     names = [*place.context.relations, "induction", "no such fact"]
     rules = [(a.name, rule.name) for a in place.context.assumptions.values() for rule in a.rules]
     for path, node in places(certificate):
@@ -47,7 +47,7 @@ def of_step(place: Place) -> Iterator[Tampered]:
                 changed = put(certificate, path, new)
             except T.IllFormed:
                 continue
-            yield Tampered(replace(place.lemma, certificate=changed), path, word)
+            yield Tampered(replace(place.step, certificate=changed), path, word)
 
 
 def tamperings(
@@ -57,8 +57,8 @@ def tamperings(
     match node:
         case C.Fact():
             yield from (("another fact", C.Fact(name)) for name in names)
-        case C.Instance(_, _, at):
-            yield from (("another rule", C.Instance(*rule, at)) for rule in rules)
+        case C.RuleAt(_, _, at):
+            yield from (("another rule", C.RuleAt(*rule, at)) for rule in rules)
             yield "vectors in another order", replace(node, at=at[::-1])
             yield "a vector less", replace(node, at=at[:-1])
             yield "a vector more", replace(node, at=(*at, *at[:1]))
@@ -119,7 +119,7 @@ def tamperings(
 
 def is_equivalent(place: Place, tampered: Tampered) -> bool:
     """Whether the innermost cone around the change denotes exactly the same number as before."""
-    before, after = place.lemma.certificate, tampered.lemma.certificate
+    before, after = place.step.certificate, tampered.step.certificate
     if isinstance(before, C.ZeroOrPositive) and isinstance(after, C.ZeroOrPositive):
         relations = place.context.relations
         return relations.get(before.condition) == relations.get(after.condition) and (
@@ -129,7 +129,7 @@ def is_equivalent(place: Place, tampered: Tampered) -> bool:
 
 
 def _same(place: Place, tampered: Tampered) -> bool:
-    pair: list[Any] = [place.lemma.certificate, tampered.lemma.certificate]
+    pair: list[Any] = [place.step.certificate, tampered.step.certificate]
     innermost: list[Any] = []
     zero = _zero_case(place, tampered)
     for step in (*tampered.path, None):
@@ -155,7 +155,7 @@ def _same(place: Place, tampered: Tampered) -> bool:
 
 def _zero_case(place: Place, tampered: Tampered) -> C.Fact | None:
     """In the zero case of a split: the fact whose slack, the parameter, is zero there."""
-    certificate = place.lemma.certificate
+    certificate = place.step.certificate
     if isinstance(certificate, C.ZeroOrPositive) and tampered.path[:1] == ("zero",):
         return C.Fact(certificate.condition)
     return None
@@ -182,10 +182,10 @@ def denote(cone: C.Cone, place: Place) -> T.Scalar:
     context = place.context
     match cone:
         case C.Fact("induction"):
-            return place.lemma.claim.slack
+            return place.step.claim.slack
         case C.Fact(name):
             return context.relations[name].slack
-        case C.Instance(name, rule_name, at):
+        case C.RuleAt(name, rule_name, at):
             rules = {rule.name: rule for rule in context.assumptions[name].rules}
             rule = rules[rule_name]
             put_for = dict(zip(rule.variables, at, strict=True))

@@ -24,7 +24,7 @@ def conventions(theorem: Theorem, printer: Printer) -> Iterator[tuple[str, str]]
     said += [
         r.relation for h in theorem.hypotheses if not isinstance(h, Condition) for r in h.rules
     ]
-    said += [lemma.claim for lemma in theorem.proof]
+    said += [step.claim for step in theorem.proof]
     found = dict.fromkeys(
         node
         for node in T.nodes((tuple(said), theorem.dynamics))

@@ -17,9 +17,9 @@ from theory.text.mathml import MATHML, MATHML_PRINTER, formula, inline, value
 from theory.text.plain import cited
 from theory.text.prose import AUTHOR, UNSEEN, in_words
 from theory.text.verdicts import headline, is_proof, settled, steps
-from theory.trusted.certificates import Fact, Instance
+from theory.trusted.certificates import Fact, RuleAt
 from theory.trusted.notation import SYMBOLS
-from theory.trusted.statements import Assumption, Condition, Hypothesis, Lemma, Theorem, Witness
+from theory.trusted.statements import Assumption, Condition, Hypothesis, Step, Theorem, Witness
 from theory.trusted.terms import Param, nodes
 
 __all__ = [
@@ -102,18 +102,18 @@ def section(heading: str, *content: Markup | None) -> Markup:
 def claims(verdict: Verdict) -> Markup:
     """The conclusions; where they are refuted, they are what is claimed."""
     theorem = verdict.theorem
-    claimed = [lemma for lemma in theorem.proof if lemma.name in theorem.conclusion]
+    claimed = [step for step in theorem.proof if step.name in theorem.conclusion]
     heading = "Conclusion" if is_proof(verdict) else "Claimed"
     lines: list[Markup] = []
-    for lemma in claimed:
-        named = [tag("p", prose(lemma.name), class_="name")] if len(claimed) > 1 else []
-        lines += [*named, formula(lemma.claim)]
+    for step in claimed:
+        named = [tag("p", prose(step.name), class_="name")] if len(claimed) > 1 else []
+        lines += [*named, formula(step.claim)]
     return section(heading, *lines, _legend(claimed))
 
 
-def _legend(claims: Iterable[Lemma]) -> Markup | None:
+def _legend(claims: Iterable[Step]) -> Markup | None:
     """What the parameters of the claims stand for."""
-    names = {n.name for lemma in claims for n in nodes(lemma.claim) if isinstance(n, Param)}
+    names = {n.name for step in claims for n in nodes(step.claim) if isinstance(n, Param)}
     meanings = [
         tag("span", inline(MATHML.param(name)), " ", prose(s.meaning))
         for name, s in SYMBOLS.items()
@@ -172,8 +172,8 @@ def relations(hypothesis: Hypothesis) -> Iterator[Markup]:
 def proof(verdict: Verdict) -> Markup:
     """The steps, folded; those that the theorem claims are marked."""
     shown = [
-        _step(lemma, reason, lemma.name in verdict.theorem.conclusion)
-        for lemma, reason in steps(verdict)
+        _step(step, reason, step.name in verdict.theorem.conclusion)
+        for step, reason in steps(verdict)
     ]
     accepted = sum(not reason for _, reason in steps(verdict))
     heading = "Proof" if is_proof(verdict) else "Claimed, and not proved"
@@ -181,34 +181,34 @@ def proof(verdict: Verdict) -> Markup:
     return folded(f"{heading}, {counted} in exact arithmetic", tag("ol", *shown, class_="steps"))
 
 
-def _step(lemma: Lemma, reason: str, claimed: bool) -> Markup:
+def _step(step: Step, reason: str, claimed: bool) -> Markup:
     """A step: what it says, why, and the facts that its certificate appeals to.
 
     Args:
-        lemma: the step.
+        step: which one.
         reason: why the kernel has not accepted it; empty if it has.
         claimed: whether it is a claim of the theorem.
     """
-    uses = separated([prose(name) for name in _facts(lemma)])
+    uses = separated([prose(name) for name in _facts(step)])
     return tag(
         "li",
-        tag("span", prose(lemma.name), class_="name"),
+        tag("span", prose(step.name), class_="name"),
         tag("span", "the theorem", class_="mark claim") if claimed else None,
         badge("not accepted") if reason else None,
         ": ",
-        prose(lemma.why),
-        formula(lemma.claim),
+        prose(step.why),
+        formula(step.claim),
         tag("p", f"Not accepted: {reason}.", class_="differs") if reason else None,
         tag("p", "From ", uses, ".", class_="uses") if uses else None,
     )
 
 
-def _facts(lemma: Lemma) -> Iterator[str]:
+def _facts(step: Step) -> Iterator[str]:
     """The names of the facts and of the assumptions' rules in a certificate, each once."""
     cited = (
         node.name if isinstance(node, Fact) else f"{node.assumption} ({node.rule})"
-        for node in nodes(lemma.certificate)
-        if isinstance(node, Fact | Instance)
+        for node in nodes(step.certificate)
+        if isinstance(node, Fact | RuleAt)
     )
     return iter(dict.fromkeys(cited))
 

@@ -119,11 +119,11 @@ def _proof(verdict: Verdict) -> list[str]:
     """The steps; where the kernel has not accepted all of it, they are no proof and say why."""
     proved = is_proof(verdict)
     lines = [rf"\subsection*{{{'Proof' if proved else 'Claimed, and not proved'}}}"]
-    for lemma, reason in steps(verdict):
-        star = r"$\star$ " if lemma.name in verdict.theorem.conclusion else ""
+    for step, reason in steps(verdict):
+        star = r"$\star$ " if step.name in verdict.theorem.conclusion else ""
         lines += [
-            rf"\paragraph{{{star}{prose(lemma.name)}}}{prose(lemma.why)}",
-            display(lemma.claim),
+            rf"\paragraph{{{star}{prose(step.name)}}}{prose(step.why)}",
+            display(step.claim),
         ]
         lines += [rf"\textbf{{Not accepted:}} {prose(reason)}."] if reason else []
     return [*lines, r"Steps marked $\star$ are the theorem. \qed"] if proved else lines
@@ -133,8 +133,8 @@ def _refutation(verdict: Verdict, refutation: Witness) -> list[str]:
     """What is claimed, the instance, which claim fails in it, and what is true instead."""
     theorem, report = verdict.theorem, verdict.report
     lines = [rf"\subsection*{{Claimed{', and refuted' if report.failure else ''}}}"]
-    for lemma in theorem.proof:
-        lines += [rf"\paragraph{{{prose(lemma.name)}}}{prose(lemma.why)}", display(lemma.claim)]
+    for step in theorem.proof:
+        lines += [rf"\paragraph{{{prose(step.name)}}}{prose(step.why)}", display(step.claim)]
     lines += [r"\subsection*{Instance}", prose(f"{INSTANCE}:"), _instance(refutation)]
     if report.failure is None:
         return [*lines, prose(f"It refutes nothing: {report.reason}.")]

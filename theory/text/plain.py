@@ -91,9 +91,9 @@ def _proof(verdict: Verdict) -> list[str]:
     """The steps; where the kernel has not accepted all of it, they are no proof and say why."""
     proved = is_proof(verdict)
     lines = ["Proof (steps marked * are the theorem)" if proved else "Claimed, and not proved"]
-    for lemma, reason in steps(verdict):
-        star = "*" if lemma.name in verdict.theorem.conclusion else " "
-        lines += [f" {star} {lemma.name}: {lemma.why}", f"      {to_text(lemma.claim)}"]
+    for step, reason in steps(verdict):
+        star = "*" if step.name in verdict.theorem.conclusion else " "
+        lines += [f" {star} {step.name}: {step.why}", f"      {to_text(step.claim)}"]
         lines += [f"      NOT ACCEPTED: {reason}"] if reason else []
     return lines
 
@@ -102,8 +102,8 @@ def _refutation(verdict: Verdict, refutation: Witness) -> list[str]:
     """What is claimed, the instance, which claim fails in it, and what is true instead."""
     theorem, failure = verdict.theorem, verdict.report.failure
     lines = ["Claimed" if failure is None else "Claimed, and refuted"]
-    for lemma in theorem.proof:
-        lines += [f"   {lemma.name}: {lemma.why}", f"      {to_text(lemma.claim)}"]
+    for step in theorem.proof:
+        lines += [f"   {step.name}: {step.why}", f"      {to_text(step.claim)}"]
     lines += ["", INSTANCE, *_instance(refutation)]
     if failure is None:
         return [*lines, "", f"It refutes nothing: {verdict.report.reason}"]

@@ -24,9 +24,9 @@ from theory.trusted import terms as T
 from theory.trusted.statements import (
     Assumption,
     Condition,
-    Lemma,
     Quantity,
     Report,
+    Step,
     StepReport,
     Theorem,
     Witness,
@@ -129,11 +129,11 @@ def _witness(witness: Witness) -> str:
     return _line(f"<Witness {said}>")
 
 
-def _statement_html(item: Condition | Assumption | Lemma | Quantity) -> str:
+def _statement_html(item: Condition | Assumption | Step | Quantity) -> str:
     """What has a name, in words and in symbols."""
     if isinstance(item, Condition | Assumption):
         words, said = item.meaning, [*html.relations(item)]
-    elif isinstance(item, Lemma):
+    elif isinstance(item, Step):
         words, said = item.why, [formula(item.claim)]
     else:
         words, said = item.meaning, [formula(item.expression)]
@@ -189,7 +189,7 @@ ATTACHED: dict[type, dict[str, Callable[[Any], str | None]]] = {
     },
     **{
         kind: {"_repr_html_": _guarded(_statement_html)}
-        for kind in (Condition, Assumption, Lemma, Quantity)
+        for kind in (Condition, Assumption, Step, Quantity)
     },
     **{
         kind: {"__str__": plain, "_repr_latex_": typeset}

@@ -110,7 +110,7 @@ def _theorem(theorem: Theorem) -> Symbolic:
             hypotheses[h.name] = _relation(h.relation, run)
         else:
             hypotheses |= {f"{h.name} ({r.name})": _relation(r.relation, run) for r in h.rules}
-    claims = {lemma.name: lemma.claim for lemma in theorem.proof}
+    claims = {step.name: step.claim for step in theorem.proof}
     return Symbolic(
         hypotheses,
         {name: _relation(claims[name], run) for name in theorem.conclusion},

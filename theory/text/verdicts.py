@@ -14,7 +14,7 @@ from typing import Any
 import theory
 from theory.opinions import Verdict
 from theory.proving.degeneracy import degenerate
-from theory.trusted.statements import Failure, Lemma, Status
+from theory.trusted.statements import Failure, Status, Step
 from theory.wire import encode
 
 __all__ = ["DECIDED", "NOT_REACHED", "as_json", "headline", "is_proof", "settled", "steps"]
@@ -51,10 +51,10 @@ def headline(verdict: Verdict) -> str:
     return said
 
 
-def steps(verdict: Verdict) -> Iterator[tuple[Lemma, str]]:
+def steps(verdict: Verdict) -> Iterator[tuple[Step, str]]:
     """Every step of the proof, with why the kernel has not accepted it; "" for one that holds."""
-    for lemma, step in zip_longest(verdict.theorem.proof, verdict.report.steps):
-        yield lemma, NOT_REACHED if step is None else "" if step.accepted else step.reason
+    for step, found in zip_longest(verdict.theorem.proof, verdict.report.steps):
+        yield step, NOT_REACHED if found is None else "" if found.accepted else found.reason
 
 
 def as_json(verdicts: Sequence[Verdict], whole: bool = False) -> str:

@@ -22,7 +22,7 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class Instance:
+class RuleAt:
     """The slack of an assumption's rule at given vectors."""
 
     assumption: str
@@ -120,7 +120,7 @@ class Start:
 
 Cone = (
     Fact
-    | Instance
+    | RuleAt
     | Number
     | Square
     | Norm

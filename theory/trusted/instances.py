@@ -32,12 +32,12 @@ from theory.trusted.statements import (
     Condition,
     Failure,
     Hypothesis,
-    Lemma,
     Matrix,
     Number,
     Quadratic,
     Row,
     Rule,
+    Step,
     Theorem,
     Witness,
 )
@@ -152,14 +152,14 @@ class Instance:
                 return h.name
         return None
 
-    def failure(self, lemma: Lemma) -> Failure | None:
+    def failure(self, step: Step) -> Failure | None:
         """Both sides of a claim for the first sample for which it fails; None if it holds."""
-        claim = lemma.claim
+        claim = step.claim
         for sample in range(self.samples):
             sides = [self.scalar(side, sample) for side in (claim.left, claim.right)]
             left, right = (_number(side) for side in sides)
             if not {"==": left == right, "<=": left <= right, "<": left < right}[claim.sign]:
-                return Failure(lemma.name, written(left), claim.sign, written(right))
+                return Failure(step.name, written(left), claim.sign, written(right))
         return None
 
     def quadratic(self, function: T.Function, sample: int) -> tuple[Rows, list[Exact], Exact]:
@@ -376,8 +376,8 @@ def refuted(theorem: Theorem, refutation: Witness) -> Failure:
         failing = instance.unmet(theorem.hypotheses)
         if failing is not None:
             raise T.IllFormed(f"the hypothesis {failing!r} fails in it")
-        for lemma in theorem.proof:
-            if lemma.name in theorem.conclusion and (found := instance.failure(lemma)):
+        for step in theorem.proof:
+            if step.name in theorem.conclusion and (found := instance.failure(step)):
                 return found
     except KeyError as missing:
         raise T.IllFormed(f"it gives no value to {missing.args[0]!r}") from missing

@@ -39,9 +39,9 @@ from theory.trusted.statements import (
     ITERATE,
     Assumption,
     Condition,
-    Lemma,
     Report,
     Status,
+    Step,
     StepReport,
     Theorem,
     Witness,
@@ -117,13 +117,13 @@ def _check_proof(theorem: Theorem, steps: list[StepReport], at: list[str]) -> Re
     """Replay the steps; `steps` are those that were accepted, `at` the places that were reached."""
     used: set[str] = set()
     context = enter(theorem, used)
-    for lemma in theorem.proof:
-        at.append(f"step {lemma.name!r}")
-        if any(lemma.name in names for names in (context.relations, context.assumptions, RESERVED)):
-            raise Rejected(TAKEN.format(lemma.name))
-        check_step(theorem, lemma, context)
-        context.relations[lemma.name] = lemma.claim
-        steps.append(StepReport(lemma.name, True))
+    for step in theorem.proof:
+        at.append(f"step {step.name!r}")
+        if any(step.name in names for names in (context.relations, context.assumptions, RESERVED)):
+            raise Rejected(TAKEN.format(step.name))
+        check_step(theorem, step, context)
+        context.relations[step.name] = step.claim
+        steps.append(StepReport(step.name, True))
     at.append("the conclusion")
     if not theorem.conclusion or not {s.name for s in steps}.issuperset(theorem.conclusion):
         raise Rejected(NO_CONCLUSION)
@@ -136,7 +136,7 @@ def _check_proof(theorem: Theorem, steps: list[StepReport], at: list[str]) -> Re
 
 def _check_refutation(theorem: Theorem, refutation: Witness) -> Report:
     check_scopes(theorem)
-    names = [lemma.name for lemma in theorem.proof]
+    names = [step.name for step in theorem.proof]
     if len(set(names)) < len(names) or not set(names).issuperset(theorem.conclusion):
         raise Rejected("the conclusion names no step, or one of two")
     failure = refuted(theorem, refutation)
@@ -173,21 +173,21 @@ def _named(theorem: Theorem) -> Iterator[str]:
         )
 
 
-def check_step(theorem: Theorem, lemma: Lemma, context: Context) -> None:
+def check_step(theorem: Theorem, step: Step, context: Context) -> None:
     """Accept or reject one step with what is in force before it."""
-    certificate = lemma.certificate
+    certificate = step.certificate
     spend(len(context.relations))
     if isinstance(certificate, C.ZeroOrPositive):
         parameter, at_zero, positive = cases(theorem, certificate.condition, context)
-        claim, cone = T.substitute((lemma.claim, certificate.zero), parameter, T.ZERO)
+        claim, cone = T.substitute((step.claim, certificate.zero), parameter, T.ZERO)
         _verify(claim, cone, at_zero)
-        _verify(lemma.claim, certificate.positive, positive)
+        _verify(step.claim, certificate.positive, positive)
     elif isinstance(certificate, C.Induction):
-        _verify(at_time(lemma.claim, T.Time(False, 0)), certificate.base, context)
-        now = replace(context, relations=context.relations | {"induction": lemma.claim})
-        _verify(at_time(lemma.claim, T.Time(True, 1)), certificate.step, now)
+        _verify(at_time(step.claim, T.Time(False, 0)), certificate.base, context)
+        now = replace(context, relations=context.relations | {"induction": step.claim})
+        _verify(at_time(step.claim, T.Time(True, 1)), certificate.step, now)
     else:
-        _verify(lemma.claim, certificate, context)
+        _verify(step.claim, certificate, context)
 
 
 def cases(theorem: Theorem, name: str, context: Context) -> tuple[T.Param, Context, Context]:
@@ -261,7 +261,7 @@ def replay(cone: C.Cone, context: Context) -> tuple[Frac, Sign]:
                 raise Rejected(f"there is no fact named {name!r} at this point")
             context.used.add(name)
             return slack(context.relations[name], context)
-        case C.Instance(name, rule, at):
+        case C.RuleAt(name, rule, at):
             return slack(_instance(name, rule, at, context), context)
         case C.Number(rational):
             if rational < 0:

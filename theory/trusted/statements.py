@@ -104,7 +104,7 @@ Hypothesis = Condition | Assumption
 
 
 @dataclass(frozen=True)
-class Lemma:
+class Step:
     """One step of a proof."""
 
     name: str
@@ -277,7 +277,7 @@ class Theorem:
     kind: Kind
     hypotheses: tuple[Hypothesis, ...]
     divisors: tuple[Cone, ...]
-    proof: tuple[Lemma, ...]
+    proof: tuple[Step, ...]
     conclusion: tuple[str, ...]
     dynamics: Dynamics | None = None
     witness: Witness | None = None

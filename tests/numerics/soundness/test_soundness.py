@@ -14,7 +14,7 @@ import numerics.stability
 from numerics.hessians import SampleHessians, exact, moments, per_sample
 from numerics.soundness import brute, oracles, report
 from numerics.soundness.__main__ import main
-from numerics.soundness.calls import Snapshot, Verdict, attempt
+from numerics.soundness.calls import Called, Snapshot, attempt
 from numerics.soundness.dice import Dice
 from numerics.soundness.draws import build
 from numerics.soundness.judge import judge_model, judgement
@@ -285,7 +285,11 @@ def test_raw_errors_refusals_and_warnings_are_told_apart():
     assert attempt("x", library_own)[1].status == "refused"
     assert attempt("x", warns)[1].status == "raw"
     assert attempt("x", lambda: 3) == (3, None)
-    verdicts = [Verdict("right", "a"), Verdict("refused", "b", "no 1e3"), Verdict("raw", "c")]
+    verdicts = [
+        Called("right", "a"),
+        Called("refused", "b", "no 1e3"),
+        Called("raw", "c"),
+    ]
     assert judgement(0, verdicts, False, "").status == "raw"
     assert judgement(0, verdicts[:2], False, "").status == "refused"
     assert verdicts[1].kind == "b: no #"

@@ -8,7 +8,7 @@ import pytest
 import theory
 from numerics.worst_case import (
     FAMILIES,
-    Setting,
+    ProblemClass,
     best_step_size,
     compare,
     proved,
@@ -110,6 +110,6 @@ def test_the_rate_with_small_batches_is_within_four_percent(size, at):
     radius = at * math.sqrt(mu / (weight + (1 - weight) * mu))
     known = {"mu": mu, "beta": 1.0, "L": 1.0, "p": weight, "radius": radius}
     bound = proved(("sam-pl-minibatch-best-step",), **known)
-    worst = worst_case(Setting(mu, batch_size=size), bound.step_size, radius)
+    worst = worst_case(ProblemClass(mu, batch_size=size), bound.step_size, radius)
     # At least 1 because the theorem bounds it; the solver is exact to 1e-7 or so.
     assert 1 - 1e-5 <= (1 - worst.value) / (1 - bound.factor) <= 1.04

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from oracles.performance import Step, pepit
 
-from numerics.worst_case import Setting, Status, worst_case
+from numerics.worst_case import ProblemClass, ProgramStatus, worst_case
 
 ETA, RHO, MU = 0.2, 0.15, 0.25
 #: Two solves by an interior-point method, each to about 1e-7 where the optimum is degenerate.
@@ -24,8 +24,8 @@ CLASSES = [
 
 
 def value(step_size=ETA, radius=RHO, **setting):
-    found = worst_case(Setting(**{"mu": MU} | setting), step_size, radius)
-    assert found.status is Status.SOLVED and abs(found.solution.gap) < AGREEMENT
+    found = worst_case(ProblemClass(**{"mu": MU} | setting), step_size, radius)
+    assert found.status is ProgramStatus.SOLVED and abs(found.solution.gap) < AGREEMENT
     return found.value
 
 
@@ -179,15 +179,15 @@ def test_larger_batches_are_not_worse(samples):
 
 
 def test_tags():
-    assert Setting(MU, samples="strongly convex", mean="smooth").tight
-    assert Setting(MU, mean="smooth").tight
+    assert ProblemClass(MU, samples="strongly convex", mean="smooth").tight
+    assert ProblemClass(MU, mean="smooth").tight
     for other in (
         {"mean": "PL"},
         {"mean": "smooth", "smoothness": 0.5},
         {"mean": "smooth", "points": "own"},
     ):
-        assert not Setting(MU, **other).tight
-    assert worst_case(Setting(MU), ETA, RHO).tag == "upper bound only"
+        assert not ProblemClass(MU, **other).tight
+    assert worst_case(ProblemClass(MU), ETA, RHO).tag == "upper bound only"
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_tags():
 )
 def test_bad_settings(setting, message):
     with pytest.raises(ValueError, match=message):
-        worst_case(Setting(**setting), 0.1, 0.1)
+        worst_case(ProblemClass(**setting), 0.1, 0.1)
 
 
 @pytest.mark.parametrize(
@@ -219,4 +219,4 @@ def test_bad_settings(setting, message):
 )
 def test_bad_steps(step_size, radius, solver, message):
     with pytest.raises(ValueError, match=message):
-        worst_case(Setting(MU), step_size, radius, solver)
+        worst_case(ProblemClass(MU), step_size, radius, solver)

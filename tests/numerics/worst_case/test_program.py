@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from numerics.worst_case import Setting, Status, worst_case
+from numerics.worst_case import ProblemClass, ProgramStatus, worst_case
 from numerics.worst_case.one_step import program
 from numerics.worst_case.program import ONE, Program, solve
 
@@ -21,7 +21,7 @@ def test_a_linear_program_by_hand():
     """Maximise a + 2 b for a + b <= 1 and b <= 1/4: 5/4, multipliers 1 and 1."""
     rows = {"sum": {A: 1.0, B: 1.0, ONE: -1.0}, "b": {B: 1.0, ONE: -0.25}}
     found = solve(small({A: 1.0, B: 2.0}, rows))
-    assert found.status is Status.SOLVED
+    assert found.status is ProgramStatus.SOLVED
     # Interior-point tolerances of 1e-10, with room.
     assert found.value == pytest.approx(1.25, abs=1e-8)
     assert found.bound == pytest.approx(1.25, abs=1e-8)
@@ -41,7 +41,7 @@ def test_a_semidefinite_program_by_hand():
 
 def test_the_dual_bound_is_a_bound():
     """Multipliers with the right signs bound the objective at every other feasible point, too."""
-    asked = program(Setting(0.25, components=3), 0.2, 0.1)
+    asked = program(ProblemClass(0.25, components=3), 0.2, 0.1)
     found = solve(asked)
     elsewhere = solve(dataclasses.replace(asked, objective={("f", (1,)): 1.0}))
     at = lambda row: sum(c * (elsewhere.orbits | {ONE: 1.0})[atom] for atom, c in row.items())  # noqa: E731
@@ -50,7 +50,7 @@ def test_the_dual_bound_is_a_bound():
 
 @pytest.mark.parametrize(
     ("rows", "status"),
-    [({"never": {ONE: 1.0, A: 0.0}}, Status.INFEASIBLE), ({}, Status.UNBOUNDED)],
+    [({"never": {ONE: 1.0, A: 0.0}}, ProgramStatus.INFEASIBLE), ({}, ProgramStatus.UNBOUNDED)],
 )
 def test_no_numbers_where_there_is_no_solution(rows, status):
     found = solve(small({A: 1.0}, rows))
@@ -65,8 +65,8 @@ def test_a_failing_solver_gives_no_verdict(monkeypatch):
         raise cvxpy.SolverError("out of paper")
 
     monkeypatch.setattr(cvxpy.Problem, "solve", fail)
-    found = worst_case(Setting(0.25), 0.1, 0.1)
-    assert found.status is Status.FAILED and "out of paper" in found.solution.reason
+    found = worst_case(ProblemClass(0.25), 0.1, 0.1)
+    assert found.status is ProgramStatus.FAILED and "out of paper" in found.solution.reason
     assert math.isnan(found.value) and math.isnan(found.primal)
 
 
@@ -81,19 +81,19 @@ def test_a_wrong_answer_is_found_out(monkeypatch):
         self.constraints[0].save_dual_value(self.constraints[0].dual_value + 1e-3)
 
     monkeypatch.setattr(cvxpy.Problem, "solve", tampered)
-    found = worst_case(Setting(0.25), 0.1, 0.1)
-    assert found.status is Status.INACCURATE and "is off by" in found.solution.reason
+    found = worst_case(ProblemClass(0.25), 0.1, 0.1)
+    assert found.status is ProgramStatus.INACCURATE and "is off by" in found.solution.reason
     assert math.isnan(found.value)
 
 
 @pytest.mark.slow
 def test_another_solver_agrees():
     """SCS is a first-order method: it reaches a few digits, or is called inaccurate."""
-    setting = Setting(0.25, components=3, samples="convex", mean="quadratic growth")
+    setting = ProblemClass(0.25, components=3, samples="convex", mean="quadratic growth")
     setting = dataclasses.replace(setting, measure="squared distance")
     ours, other = worst_case(setting, 0.3, 0.2), worst_case(setting, 0.3, 0.2, "SCS")
     assert other.solution.solver == "SCS"
-    if other.status is Status.SOLVED:
+    if other.status is ProgramStatus.SOLVED:
         assert other.value == pytest.approx(ours.value, abs=1e-4)
     else:
-        assert other.status is Status.INACCURATE and math.isnan(other.value)
+        assert other.status is ProgramStatus.INACCURATE and math.isnan(other.value)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from numerics.worst_case import (
-    Setting,
+    ProblemClass,
     find_split,
     smallest_split,
     three_piece_split,
@@ -81,7 +81,7 @@ def test_search_stays_above_what_is_proved():
     for mu in (0.1, 0.25):
         pair = smallest_split(mu, 1.0, largest=4 * math.sqrt(mu), tolerance=0.05, cells=40)
         assert refutes(pair)
-        bound = threshold_radius(Setting(mu, components=2), largest=4 * math.sqrt(mu))
+        bound = threshold_radius(ProblemClass(mu, components=2), largest=4 * math.sqrt(mu))
         # At smaller radii every pair of functions has a negative slope.
         assert float(pair.radius) >= bound.decreases
 

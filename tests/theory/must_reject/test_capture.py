@@ -6,7 +6,7 @@ from small import H, H_b, f, f_b, make, p, proved, refused, u, x, y
 
 from theory.proving.building import add, minus, number
 from theory.trusted.algorithms import GD, SGD
-from theory.trusted.certificates import AlongOf, Instance, MeanOf, Norm, Start, Tower
+from theory.trusted.certificates import AlongOf, MeanOf, Norm, RuleAt, Start, Tower
 from theory.trusted.statements import Assumption, Dynamics, Rule
 from theory.trusted.terms import (
     Along,
@@ -36,13 +36,13 @@ def test_a_time_before_the_start():
     )
     certificate = add(
         minus(Tower(Inner(y, x), before_the_start())),
-        minus(AlongOf(Instance("stops", "at", (x,)), before_the_start())),
+        minus(AlongOf(RuleAt("stops", "at", (x,)), before_the_start())),
     )
     theorem = make(
         Along(Inner(y, x), Time()).equals(0), certificate, stops, dynamics=Dynamics(GD, H, x_0)
     )
     refused(theorem, "-1 is not an exponent or time")
-    stop = AlongOf(Instance("stops", "at", (x,)), Time())
+    stop = AlongOf(RuleAt("stops", "at", (x,)), Time())
     later = add(minus(Tower(Inner(y, x), Time())), minus(stop))
     claim = Along(Inner(y, x), Time(shift=1)).equals(0)
     proved(make(claim, later, stops, dynamics=Dynamics(GD, H, x_0)))
@@ -73,26 +73,24 @@ def test_an_integer_for_a_time_hides_a_trajectory_in_a_hypothesis():
     rule = Rule("at", (u,), Along(norm2(u), 0) <= norm2(u))
     trivial = Assumption("trivial", "", "", (rule,))
     claim = Along(norm2(x), 0) <= norm2(x)
-    refused(
-        make(claim, Instance("trivial", "at", (x,)), trivial), "Along.time is declared otherwise"
-    )
+    refused(make(claim, RuleAt("trivial", "at", (x,)), trivial), "Along.time is declared otherwise")
 
 
 def test_a_rule_may_call_its_variable_x():
     """A bound x is no arbitrary point, and the instance is the rule at the vector given."""
     rule = Rule("at", (x,), norm2(H(x)) <= norm2(x))
     short = Assumption("short", "", "", (rule,))
-    proved(make(norm2(H(y)) <= norm2(y), Instance("short", "at", (y,)), short))
-    refused(make(norm2(H(y)) <= norm2(x), Instance("short", "at", (y,)), short), "not the claim")
+    proved(make(norm2(H(y)) <= norm2(y), RuleAt("short", "at", (y,)), short))
+    refused(make(norm2(H(y)) <= norm2(x), RuleAt("short", "at", (y,)), short), "not the claim")
 
 
 def test_exchanged_variables_are_put_in_at_once():
     """Put one after the other, (u, y) for (y, u) would make both of them u."""
     ordered = Assumption("ordered", "", "", (Rule("at", (u, y), norm2(u) <= norm2(H(y))),))
     claim = norm2(y) <= norm2(H(u))
-    proved_or_vacuous(make(claim, Instance("ordered", "at", (y, u)), ordered))
+    proved_or_vacuous(make(claim, RuleAt("ordered", "at", (y, u)), ordered))
     wrong = norm2(u) <= norm2(H(u))
-    refused(make(wrong, Instance("ordered", "at", (y, u)), ordered), "not the claim")
+    refused(make(wrong, RuleAt("ordered", "at", (y, u)), ordered), "not the claim")
 
 
 def proved_or_vacuous(theorem):
@@ -106,7 +104,7 @@ def test_a_mean_inside_the_vectors_of_a_rule_that_averages():
     bounded = Assumption("bounded", "", "", (rule,))
     at = Value(f_b, x) * x
     claim = Mean(norm2(H_b(at))) <= norm2(at)
-    refused(make(claim, Instance("bounded", "at", (at,)), bounded), "capture")
+    refused(make(claim, RuleAt("bounded", "at", (at,)), bounded), "capture")
 
 
 def test_the_same_sample_in_one_step_and_another_in_the_next():

@@ -19,9 +19,9 @@ from theory.trusted.certificates import (
     NOTHING,
     Add,
     Fact,
-    Instance,
     Number,
     PowerOf,
+    RuleAt,
     Square,
     Start,
     Times,
@@ -98,9 +98,7 @@ SLOW = {
     "a sum of very many cones": make(
         p >= 0, Add(tuple(Square(Param(f"p{i}")) for i in range(8_000)))
     ),
-    "a rule with a large vector": make(
-        p >= 0, Add((Instance("all", "at", (WIDE,)),) * 3), MENTIONED
-    ),
+    "a rule with a large vector": make(p >= 0, Add((RuleAt("all", "at", (WIDE,)),) * 3), MENTIONED),
     "a rule for very many vectors": make(
         p >= 0, Fact("none"), rule(Sum(tuple(map(norm2, NAMES))) >= 0, *NAMES)
     ),

@@ -11,7 +11,7 @@ from theory.proving.building import add
 from theory.soundness import mutants, tampering
 from theory.text.printing import to_latex, to_text
 from theory.trusted.algorithms import GD, SamSpec
-from theory.trusted.certificates import NOTHING, Fact, Instance, Multiple, Square
+from theory.trusted.certificates import NOTHING, Fact, Multiple, RuleAt, Square
 from theory.trusted.notation import SYMBOLS, step_size
 from theory.trusted.statements import Assumption, Condition, Dynamics, Rule
 from theory.trusted.terms import (
@@ -33,12 +33,12 @@ from theory.trusted.terms import (
 J, J_b = Operator("J"), Operator("J", sampled=True)
 HALF = scalar(1) / 2
 SKEW = Assumption("skew", "", "", (Rule("at", (u, y), Inner(u, J(y)).equals(-Inner(y, J(u)))),))
-TWICE = Multiple(-step_size, Instance("skew", "at", (x, x)))
+TWICE = Multiple(-step_size, RuleAt("skew", "at", (x, x)))
 STEP = norm2(x - step_size * J(x))
 SYMMETRY = {
     "a skew game stays where it is": make(
         norm2(x) >= STEP,
-        add(TWICE, Multiple(HALF * step_size**2, Instance("skew", "at", (x, J(x))))),
+        add(TWICE, Multiple(HALF * step_size**2, RuleAt("skew", "at", (x, J(x))))),
         SKEW,
     ),
     "J moves to the other side": make(Inner(J(u), y).equals(Inner(u, J(y))), NOTHING),
@@ -94,7 +94,7 @@ def test_normal_equations():
     proved(
         make(
             Inner(J(x), residual).equals(0),
-            Multiple(scalar(-1), Instance("normal equations", "at", (x,))),
+            Multiple(scalar(-1), RuleAt("normal equations", "at", (x,))),
             normal,
         )
     )
@@ -271,7 +271,7 @@ def test_no_operator_changes_its_symmetry_in_one_place(name):
 
 def test_an_adjoint_in_a_certificate_is_not_the_operator():
     game = make(STEP.equals(norm2(x) + step_size**2 * norm2(J(x))), TWICE, SKEW)
-    other = Multiple(-step_size, Instance("skew", "at", (J.adjoint(x), x)))
+    other = Multiple(-step_size, RuleAt("skew", "at", (J.adjoint(x), x)))
     refused(dataclasses.replace(game, proof=make(game.proof[0].claim, other).proof), "differ in")
     words = {word for word, _ in tampering.tamperings(J, (), ())}
     assert "adjoint" in words and "adjoint" not in {w for w, _ in tampering.tamperings(H, (), ())}

@@ -101,8 +101,8 @@ CASES = {
     "Theorem.hypotheses is declared otherwise than list": dataclasses.replace(
         make(p**2 >= ZERO, Square(p)), hypotheses=[P_POSITIVE]
     ),
-    "Lemma.certificate is declared otherwise than str": make(p**2 >= ZERO, "obvious"),
-    "Lemma.claim is declared otherwise than str": make("p >= 0", Square(p)),
+    "Step.certificate is declared otherwise than str": make(p**2 >= ZERO, "obvious"),
+    "Step.claim is declared otherwise than str": make("p >= 0", Square(p)),
     "Dynamics.start is declared otherwise than str": dataclasses.replace(
         make(p**2 >= ZERO, Square(p)),
         dynamics=dataclasses.replace(make(p**2 >= ZERO, Square(p)).dynamics, start="x_0"),

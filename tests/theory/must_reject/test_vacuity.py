@@ -10,7 +10,7 @@ from theory.proving import witnesses
 from theory.proving.assumptions import ZERO
 from theory.proving.building import add
 from theory.proving.witnesses import witness
-from theory.trusted.certificates import Fact, Instance, Square
+from theory.trusted.certificates import Fact, RuleAt, Square
 from theory.trusted.statements import Assumption, Condition, Rule
 from theory.trusted.terms import Gradient, Inner, Mean, Named, Value, norm2
 
@@ -42,7 +42,7 @@ def test_contradictory_conditions():
 
 def test_contradictory_rules():
     short = always(norm2(u) <= 1, u)
-    theorem = make(norm2(3 * x) <= 1, Instance("rule", "at", (3 * x,)), short)
+    theorem = make(norm2(3 * x) <= 1, RuleAt("rule", "at", (3 * x,)), short)
     assert witnesses.find(theorem) is None
     given = witness({}, {"u": [0], "x": [0]}, ONE)
     refused(dataclasses.replace(theorem, witness=given), "'rule' fails in the witness")

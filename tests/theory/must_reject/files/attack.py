@@ -2,7 +2,7 @@
 from fractions import Fraction
 
 from theory.trusted.certificates import NOTHING
-from theory.trusted.statements import Attribution, Kind, Lemma, Source, Theorem
+from theory.trusted.statements import Attribution, Kind, Source, Step, Theorem
 from theory.trusted.terms import Const, Param
 
 p, q = Param("p"), Param("q")
@@ -18,7 +18,7 @@ def false_claim(claim, certificate=NOTHING, hypotheses=(), **more):
         kind=Kind.IDENTITY,
         hypotheses=hypotheses,
         divisors=more.pop("divisors", ()),
-        proof=(*more.pop("before", ()), Lemma("claim", claim, certificate, "")),
+        proof=(*more.pop("before", ()), Step("claim", claim, certificate, "")),
         conclusion=("claim",),
         **more,
     )

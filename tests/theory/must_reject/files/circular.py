@@ -2,7 +2,7 @@
 from attack import false_claim, p
 
 from theory.trusted.certificates import Fact
-from theory.trusted.statements import Lemma
+from theory.trusted.statements import Step
 
 claim = 1 + p**2 <= 0
-THEOREM = false_claim(claim, Fact("first"), before=(Lemma("first", claim, Fact("claim"), ""),))
+THEOREM = false_claim(claim, Fact("first"), before=(Step("first", claim, Fact("claim"), ""),))

@@ -2,11 +2,11 @@
 from attack import false_claim, p, zero
 
 from theory.trusted.certificates import Fact, Square
-from theory.trusted.statements import Condition, Lemma
+from theory.trusted.statements import Condition, Step
 
 THEOREM = false_claim(
     p + zero >= 1,
     Fact("bound"),
     (Condition("bound", zero <= p),),
-    before=(Lemma("bound", zero <= p**2, Square(p), ""),),
+    before=(Step("bound", zero <= p**2, Square(p), ""),),
 )
