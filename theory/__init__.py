@@ -1,10 +1,9 @@
 """State theorems about sharpness-aware minimisation and check their proofs in exact arithmetic."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
 from theory import _entry as _entry  # before all others: it decides where they are looked for
+
+from typing import TYPE_CHECKING, Any  # isort: skip
+
 from theory.evaluation import evaluate
 from theory.opinions import examine
 from theory.registry import get, load, load_file

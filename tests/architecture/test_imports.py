@@ -88,3 +88,10 @@ def test_the_notation_page_is_the_notation_table():
     from theory.trusted.notation import table
 
     assert (ROOT / "theory/NOTATION.md").read_text(encoding="utf-8") == table()
+
+
+def test_nothing_is_imported_before_the_working_folder_has_left_the_path():
+    """`from __future__` counts as well: Python looks it up like any other module."""
+    tree = ast.parse((ROOT / "theory" / "__init__.py").read_text(encoding="utf-8"))
+    first = next(node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom))
+    assert ast.unparse(first) == "from theory import _entry as _entry"

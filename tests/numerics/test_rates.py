@@ -77,7 +77,7 @@ def test_a_marked_factor_is_violated(theorem_id, mark):
 )
 def test_half_of_the_bound_is_violated(theorem_id, step):
     theorem = theory.get(theorem_id)
-    (claim,) = (step.claim for step in theorem.proof if step.name == step)
+    (claim,) = (s.claim for s in theorem.proof if s.name == step)
     halved = dataclasses.replace(claim, right=claim.right / 2)
     wrong = substitute(theorem, claim, halved)
     assert CASE.confront(wrong).outcome is Outcome.VIOLATED

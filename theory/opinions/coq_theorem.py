@@ -247,7 +247,7 @@ class _Theorem:
         lines.append("intro t. induction t as [|t IH].")
         lines += [f"- refine (same_{letter} _ _ {call} _). cbn [pow]. {FIELD}" for call in calls]
         claim = f"forall t : nat, {self.words.says(step.claim, step.sign)}"
-        return self.result("Step", name, claim, lines)
+        return self.result("Lemma", name, claim, lines)
 
     def theorem(self) -> str:
         """The conclusion from everything that real arithmetic cannot see."""
