@@ -156,6 +156,7 @@ def test_nonconvex_samples_contract_beyond_the_radius_of_two_angles():
     assert decrement_with_a_lead_point(0.5, 0.05, 1.1 * 0.5**0.5) > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "theorem_id",
     [n for n in RATES if ON_LEAST_SQUARES.find(theory.get(n)).points.__module__ == rates.__name__],

@@ -218,6 +218,7 @@ def test_a_measurement_says_which_quantities_it_does_not_look_at(name, monkeypat
     assert read == {q.name for q in theorem.quantities} - set(taken.ignores)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "quantity"), [(n, q.name) for n in SPECIAL for q in theory.get(n).quantities]
 )

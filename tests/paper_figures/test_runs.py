@@ -273,6 +273,7 @@ def test_killed_three_times_it_ends_with_the_same_table(tmp_path):
     assert not list(killed.rglob("figures/*.tmp"))
 
 
+@pytest.mark.slow
 def test_workers_do_not_outlive_a_killed_parent(tmp_path, toy_with):
     figure = toy_with(touch=str(tmp_path), sleep=600.0)
     process = start(figure, tmp_path, "--jobs", "2")
@@ -292,6 +293,7 @@ def test_interrupt_of_a_pool_resumes(tmp_path, toy_with):
     assert errors == "interrupted: finished runs are kept, the same command goes on\n"
 
 
+@pytest.mark.slow
 def test_workers_ignore_an_interrupt_that_the_parent_ignores(tmp_path, toy_with):
     """As with `nohup ... &`: otherwise the workers die of it and the build fails."""
     figure = toy_with(touch=str(tmp_path), sleep=1.0)

@@ -42,6 +42,7 @@ def test_an_example_is_short_and_contains_no_proof(root, name):
     assert "proof=()" in text and "RuleAt" not in text and "Norm(" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "true", "false"),
     [
@@ -64,6 +65,7 @@ def test_a_false_example_is_refused_in_one_line(root, tmp_path, name, true, fals
     assert "the search found no proof (refuted)" in line
 
 
+@pytest.mark.slow
 def test_explain_says_what_was_combined(root):
     done = run(root, "explain", root / "examples" / "gradient_descent.py")
     assert done.returncode == 0

@@ -122,6 +122,7 @@ def positive_root(slack, name, values):
     return Fraction(root) if root > 0 else None
 
 
+@pytest.mark.slow
 @every_theorem
 def test_float_evaluation_agrees_with_exact_arithmetic_over_the_range(theorem):
     rng = np.random.default_rng(0)

@@ -28,7 +28,7 @@ from theory.proving.assumptions import ZERO
 from theory.proving.building import add, number, times
 from theory.trusted.certificates import (
     NOTHING,
-    ByInduction,
+    Induction,
     Fact,
     Invert,
     MeanOf,
@@ -141,7 +141,7 @@ def test_the_inside_of_an_expectation_is_an_obligation_of_its_own():
 
 def test_an_induction_has_a_base_a_step_and_a_power():
     power = q ** Time()
-    good = ByInduction(number(1), times(Fact("q >= 0"), Fact("induction")))
+    good = Induction(number(1), times(Fact("q >= 0"), Fact("induction")))
     its = problem(small(power >= ZERO, good, Q_NONNEGATIVE))
     assert [o.name for o in its.obligations] == ["claim (base)", "claim (step)"]
     assert isinstance(its.steps[0], InTime)
@@ -188,7 +188,7 @@ def test_a_proof_that_cannot_be_read_states_nothing(theorem, reason):
 
 def test_a_name_that_looks_like_a_part_is_kept_apart():
     step = Step("claim (base)", p**2 >= ZERO, Square(p), "")
-    cone = ByInduction(number(1), times(Fact("q >= 0"), Fact("induction")))
+    cone = Induction(number(1), times(Fact("q >= 0"), Fact("induction")))
     its = problem(small(q ** Time() >= ZERO, cone, Q_NONNEGATIVE, before=(step,)))
     assert [o.name for o in its.obligations] == ["claim (base)", "claim (base)'", "claim (step)"]
 

@@ -112,6 +112,7 @@ def test_the_command_line(capsys):
     assert "Print Assumptions" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_no_changed_refutation_is_accepted_that_refutes_nothing():
     for theorem in REFUTED:
         found = refutations.judge(theorem, refutations.changes(theorem.refutation))

@@ -183,6 +183,7 @@ def test_a_distance_cannot_decrease_at_steps_that_are_too_long():
     assert np.any((x - 1.0 * ahead) ** 2 > x**2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
 @pytest.mark.parametrize("theorem_id", ["sgd-pl-minibatch", "sam-pl-minibatch"])
 def test_mini_batches_on_random_quadratics(theorem_id, size):

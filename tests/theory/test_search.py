@@ -147,6 +147,7 @@ def test_a_step_of_sam_decreases_the_distance_for_convex_losses_whatever_the_con
     check_found(prove(given, "claim", claim), claim)
 
 
+@pytest.mark.slow
 def test_what_needs_a_division_by_a_parameter_that_may_vanish_is_proved_by_cases():
     """Convexity gives the angle times the radius: at radius 0 it is another argument."""
     given = statement(smooth_convex("class", f, L), L_POSITIVE, RADIUS)
@@ -235,6 +236,7 @@ def test_contradictory_hypotheses_prove_nothing():
     check_not_found(prove(statement(A, Condition("b", a <= -1)), "claim", claim))
 
 
+@pytest.mark.slow
 def test_what_the_search_does_not_treat_is_said():
     strict = prove(statement(A), "claim", norm2(p) < norm2(p) + 1)
     check_not_found(strict)
@@ -246,6 +248,7 @@ def test_what_the_search_does_not_treat_is_said():
     check_not_found(prove(statement(), "claim", random_divisor))
 
 
+@pytest.mark.slow
 def test_a_divisor_of_unknown_sign_is_not_divided_by():
     assert prove(statement(A), "claim", a / a <= 1).status is not SearchStatus.FOUND
     assert prove(statement(), "claim", norm2(p) / a <= norm2(p) / a).status is (

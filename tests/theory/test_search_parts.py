@@ -108,6 +108,7 @@ def of_parameters(claim, *conditions):
 small = st.lists(st.integers(-3, 3), min_size=3, max_size=3)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(small, small, st.integers(0, 2))
 def test_sums_of_squares_are_found(one, other, constant):
@@ -130,6 +131,7 @@ def test_a_quadratic_is_found_exactly_if_it_is_nonnegative(coefficients):
     assert (outcome.status is SearchStatus.FOUND) is is_positive_semidefinite(rows)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(six)
 def test_what_is_negative_somewhere_on_the_quadrant_is_not_found(coefficients):

@@ -95,6 +95,7 @@ def nullspace(sdp):
     return np.linalg.svd(sdp.matrix)[2][-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fake", "status", "verdict"), FAKES.values(), ids=FAKES)
 def test_a_bad_solver_ends_in_error_or_undecided(fake, status, verdict):
     claim = distance(after) <= (1 - eta * mu) ** 2 * distance(x)

@@ -75,6 +75,7 @@ def test_every_theorem_is_proved(theorem):
     assert said.verdict == theorem.expected.value, said.reason
 
 
+@pytest.mark.slow
 @every_theorem
 def test_every_certificate_is_confirmed_when_z3_gives_up_on_the_free_question(theorem):
     for obligation in problem(theorem).obligations:

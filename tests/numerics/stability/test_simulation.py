@@ -51,6 +51,7 @@ def test_an_average_over_trajectories_would_miss_it(hessians):
     assert mean_square_growth(step, START, steps=200, burn_in=100).verdict == "unstable"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("radius", "size"), [(0.0, 1), (0.1, 1), (0.1, 3)])
 def test_simulated_boundary_is_within_two_percent_where_decisive(hessians, radius, size):
     exact = stability_threshold(hessians, radius, batch_size=size).value
@@ -74,6 +75,7 @@ def network():
     return setting.problem(), setting.minimum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("factor", "verdict"), [(0.9, "stable"), (1.1, "unstable")])
 def test_true_dynamics_of_a_network_has_the_same_boundary(network, factor, verdict):
     problem, minimum = network
