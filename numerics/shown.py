@@ -6,12 +6,13 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["BOUND", "LOOKS", "Look", "axes", "between", "measured", "table"]
+__all__ = ["BOUND", "LOOKS", "Look", "axes", "between", "draw_intervals", "measured", "table"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,25 @@ def axes(ax: Axes | None) -> Axes:
     from matplotlib import pyplot
 
     return pyplot.gca()
+
+
+def draw_intervals(intervals: Sequence[tuple[float, float]], ax: Axes | None = None) -> Axes:
+    """Draw intervals for a, $s_2$, $s_3$ and $s_4$: a tick at either end and a bar between them.
+
+    Where an upper end is infinite, the lower one is drawn alone, and points upwards.
+
+    Args:
+        intervals: their ends.
+        ax: where to draw; matplotlib's current axes by default.
+    """
+    ax = axes(ax)
+    color = "C0"
+    for at, (low, high) in enumerate(intervals):
+        ends = [end for end in (low, high) if isfinite(end)]
+        marker = "_" if len(ends) == 2 else "^"
+        ax.plot([at] * len(ends), ends, marker=marker, markersize=10, color=color)
+    ax.set_xticks(range(4), ["$a$", "$s_2$", "$s_3$", "$s_4$"])
+    return ax
 
 
 def measured(value: float, error: float) -> str:

@@ -23,10 +23,11 @@ from torch import Tensor
 
 from numerics.hessians.batches import HIGHEST, batch_weights
 from numerics.hessians.samples import SampleHessians
-from numerics.shown import table
+from numerics.shown import draw_intervals, table
 
 if TYPE_CHECKING:
     from flint import fmpz_mat
+    from matplotlib.axes import Axes
 
 __all__ = ["EnclosedMoments", "Enclosure", "enclosed_moments"]
 
@@ -85,6 +86,15 @@ class EnclosedMoments:
 
     def _repr_html_(self) -> str:
         return table(f"Enclosed moments: {self._setting()}", self._rows())
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the four intervals; their ends are mostly too close to be seen apart.
+
+        Args:
+            ax: where to draw; matplotlib's current axes by default.
+        """
+        ends = (self.sharpness, self.s2, self.s3, self.s4)
+        return draw_intervals([(end.low, end.high) for end in ends], ax)
 
     def _rows(self) -> list[tuple[str, str]]:
         ends = {"a": self.sharpness, "s2": self.s2, "s3": self.s3, "s4": self.s4}

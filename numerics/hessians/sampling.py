@@ -22,6 +22,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -34,7 +35,10 @@ from numerics.hessians.samples import SampleHessians
 from numerics.hessians.spectra import lanczos_eigenpair
 from numerics.hessians.words import apply_words
 from numerics.progress import progress
-from numerics.shown import between, table
+from numerics.shown import between, draw_intervals, table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["SampledMaximum", "SampledMoments", "gap_weights", "sampled_moments"]
 
@@ -101,9 +105,20 @@ class SampledMoments:
     def _repr_html_(self) -> str:
         return table(f"Sampled moments: {self._setting()}", self._rows())
 
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the four intervals.
+
+        Args:
+            ax: where to draw; matplotlib's current axes by default.
+        """
+        return draw_intervals(self._ends(), ax)
+
+    def _ends(self) -> list[tuple[float, float]]:
+        return [(self.sharpness.low, self.sharpness.high), *self.roots]
+
     def _rows(self) -> list[tuple[str, str]]:
-        ends = [(self.sharpness.low, self.sharpness.high), *self.roots]
-        return [(name, between(*e)) for name, e in zip(("a", "s2", "s3", "s4"), ends, strict=True)]
+        names = ("a", "s2", "s3", "s4")
+        return [(name, between(*ends)) for name, ends in zip(names, self._ends(), strict=True)]
 
     def _setting(self) -> str:
         groups = f"{self.groups} groups of {self.group_size} of {self.samples} samples"

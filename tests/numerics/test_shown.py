@@ -25,7 +25,7 @@ from numerics import (
     trace,
     train_ensemble,
 )
-from numerics.shown import between
+from numerics.shown import between, draw_intervals
 from numerics.stability.maps import THEOREMS
 from theory.trusted.algorithms import SAM, SGD
 
@@ -116,7 +116,18 @@ def test_ends_of_intervals_are_rounded_outwards(low, high, text):
     assert between(low, high) == text
 
 
-PLOTTED = ["moments", "density", "map", "exact curve", "sampled curve", "training"]
+PLOTTED = [
+    "moments", "sampled", "enclosed", "density", "map", "exact curve", "sampled curve", "training",
+]
+    "moments",
+    "sampled",
+    "enclosed",
+    "density",
+    "map",
+    "exact curve",
+    "sampled curve",
+    "training",
+]
 
 
 @pytest.mark.parametrize("name", PLOTTED)
@@ -143,6 +154,25 @@ def test_moments_are_drawn_as_they_are():
     found = moments(rows())
     (points,) = found.plot(Figure().subplots()).get_lines()
     assert list(points.get_ydata()) == [found.sharpness, found.s2, found.s3, found.s4]
+
+
+@pytest.mark.parametrize("name", ["sampled", "enclosed"])
+def test_intervals_are_drawn_as_they_are(name):
+    found = MADE[name]()
+    drawn = [list(line.get_ydata()) for line in found.plot(Figure().subplots()).get_lines()]
+    if name == "sampled":
+        expected = [(found.sharpness.low, found.sharpness.high), *found.roots]
+    else:
+        ends = (found.sharpness, found.s2, found.s3, found.s4)
+        expected = [(end.low, end.high) for end in ends]
+    assert drawn == [[end for end in ends if math.isfinite(end)] for ends in expected]
+
+
+def test_an_infinite_end_is_not_drawn_and_the_other_points_there():
+    ax = draw_intervals([(0.5, math.inf), (1.0, 2.0)], Figure().subplots())
+    lines = ax.get_lines()
+    assert [list(line.get_ydata()) for line in lines] == [[0.5], [1.0, 2.0]]
+    assert [line.get_marker() for line in lines] == ["^", "_"]
 
 
 def test_a_density_is_drawn_as_it_is():

@@ -8,8 +8,8 @@ from fractions import Fraction
 import pytest
 from small import P_POSITIVE, PROVED, Q_NONNEGATIVE, f_b, p, q, small, x
 
-from theory.opinions.goals import ByInduction as InTime
 from theory.opinions.goals import (
+    ByInduction,
     Divisor,
     Origin,
     ProductOf,
@@ -28,8 +28,8 @@ from theory.proving.assumptions import ZERO
 from theory.proving.building import add, number, times
 from theory.trusted.certificates import (
     NOTHING,
-    Induction,
     Fact,
+    Induction,
     Invert,
     MeanOf,
     Multiple,
@@ -144,7 +144,7 @@ def test_an_induction_has_a_base_a_step_and_a_power():
     good = Induction(number(1), times(Fact("q >= 0"), Fact("induction")))
     its = problem(small(power >= ZERO, good, Q_NONNEGATIVE))
     assert [o.name for o in its.obligations] == ["claim (base)", "claim (step)"]
-    assert isinstance(its.steps[0], InTime)
+    assert isinstance(its.steps[0], ByInduction)
     raised = problem(small(power >= ZERO, PowerOf(Fact("q >= 0"), Time()), Q_NONNEGATIVE))
     assert [o.name for o in raised.obligations] == ["claim, inside 1", "claim"]
 
