@@ -117,16 +117,8 @@ def test_ends_of_intervals_are_rounded_outwards(low, high, text):
 
 
 PLOTTED = [
-    "moments", "sampled", "enclosed", "density", "map", "exact curve", "sampled curve", "training",
-]
-    "moments",
-    "sampled",
-    "enclosed",
-    "density",
-    "map",
-    "exact curve",
-    "sampled curve",
-    "training",
+    *("moments", "sampled", "enclosed", "density"),
+    *("map", "exact curve", "sampled curve", "training"),
 ]
 
 

@@ -31,7 +31,6 @@ __all__ = [
     "round_at",
 ]
 
-ZERO, ONE = Fraction(0), Fraction(1)
 DENOMINATORS = (12, 100, 1000, 10000)
 TOLERANCE = 1e-6
 
@@ -120,7 +119,10 @@ def kernels(
             everything = tuple(range(size)) if nullity else ()
             yield (
                 everything,
-                tuple(tuple(ONE if i == j else ZERO for j in range(size)) for i in everything),
+                tuple(
+                    tuple(Fraction(1) if i == j else Fraction(0) for j in range(size))
+                    for i in everything
+                ),
             )
             continue
         polished = polish(sdp, unknowns, size - nullity)
@@ -151,9 +153,13 @@ def round_at(
     size = system.size
     guesses = kernels(sdp, unknowns, pivots) if size else iter([((), ())])
     for chosen, kernel in guesses:
-        extra = kernel_rows(system, kernel, ZERO)
+        extra = kernel_rows(system, kernel, Fraction(0))
         found = solutions(
-            [*rows, *extra], [*right, *([ZERO] * len(extra))], system.unknowns, ZERO, ONE
+            [*rows, *extra],
+            [*right, *([Fraction(0)] * len(extra))],
+            system.unknowns,
+            Fraction(0),
+            Fraction(1),
         )
         if found is None:
             continue
