@@ -100,7 +100,7 @@ def dask_executor(address: str, jobs: int) -> Executor:
         n_workers=jobs,
         threads_per_worker=1,
         processes=True,
-        dashboard_address=None,
+        dashboard_address=":0",
         silence_logs=logging.CRITICAL,
     )
     return DaskExecutor(distributed.Client(cluster), cluster)
