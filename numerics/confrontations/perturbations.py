@@ -16,7 +16,7 @@ from numerics.confrontations.registry import ON_LEAST_SQUARES
 from numerics.confrontations.verdicts import Point
 from numerics.problems import LeastSquares
 from theory.evaluation import evaluate
-from theory.trusted.algorithms import NORMALIZED_SAM
+from theory.trusted.algorithms import NORMALIZED_SAM, SAM
 from theory.trusted.statements import Theorem
 
 __all__ = ["Displaced", "gradients", "normalized_step", "starts"]
@@ -191,3 +191,50 @@ def pl_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
             for bound in (factor * loss + noise, factor * (loss - floor) + floor):
                 # the second has the floor twice, which may be far above the loss
                 yield Point(measured, bound, ROUNDING * (bound + floor), case.where(step_size))
+
+
+@ON_LEAST_SQUARES.like(
+    "sam-no-trap",
+    words="(1 - βρ)|∇f_b(x)| over |∇f_b(x + ρ∇f_b(x))|, squared, at its largest over the samples",
+    because="the statement is on every sample at any point: some are chosen",
+    reads=("the perturbed gradient",),
+)
+def trap_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
+    """At random points, over the admissible radii."""
+    beta = problem.constants().beta
+    for start, _, _ in starts(problem):
+        own = problem.gradients(start)
+        for share in (0.0, 0.3, 0.9):
+            radius = share / beta
+            there = gradients(problem, start + radius * own)
+            left, right = ((vectors**2).sum(1) for vectors in (own, there))
+            ratio = float(((1 - beta * radius) ** 2 * left / right).max())
+            yield Point(ratio, 1.0, ROUNDING, {"radius": radius})
+
+
+@ON_LEAST_SQUARES.like(
+    "sam-linear-limit",
+    words="how far a step of SAM on every sample moves along directions that no sample sees",
+    because="the direction is made for the claim: one that no sample sees",
+)
+def limit_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
+    """From random points, along what is left of a random direction outside of the range."""
+    spec = theorem.dynamics.algorithm if theorem.dynamics else SAM
+    generator = torch.Generator().manual_seed(2)
+    basis = problem.factors[2]
+    for start, _, radius in starts(problem):
+        noise = torch.randn(problem.d, generator=generator, dtype=torch.float64).to(basis.device)
+        flat = noise - basis @ (basis.mT @ noise)
+        if float(flat.norm()) < 1e-6 * float(noise.norm()):
+            continue
+        flat = flat / flat.norm()
+        step_size = 1 / problem.constants().beta
+        moved = spec.step(
+            start.expand(problem.n, -1),
+            step_size,
+            radius,
+            lambda points: gradients(problem, points),
+        )
+        drift = float(((moved - start) @ flat).abs().max())
+        scale = float((moved - start).norm(dim=1).max())
+        yield Point(drift / scale, 0.0, ROUNDING, {"step_size": step_size, "radius": radius})
