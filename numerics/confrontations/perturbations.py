@@ -195,9 +195,8 @@ def pl_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
 
 @ON_LEAST_SQUARES.like(
     "sam-no-trap",
-    words="(1 - βρ)|∇f_b(x)| over |∇f_b(x + ρ∇f_b(x))|, squared, at its largest over the samples",
+    words="the proved share of |∇f_b(x)| over |∇f_b(x + ρ∇f_b(x))|, at most over samples",
     because="the statement is on every sample at any point: some are chosen",
-    reads=("the perturbed gradient",),
 )
 def trap_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
     """At random points, over the admissible radii."""
@@ -207,9 +206,10 @@ def trap_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
         for share in (0.0, 0.3, 0.9):
             radius = share / beta
             there = gradients(problem, start + radius * own)
-            left, right = ((vectors**2).sum(1) for vectors in (own, there))
-            ratio = float(((1 - beta * radius) ** 2 * left / right).max())
-            yield Point(ratio, 1.0, ROUNDING, {"radius": radius})
+            lengths = (torch.linalg.vector_norm(vectors, dim=1) for vectors in (own, there))
+            left, right = lengths
+            kept = quantity(theorem, "share", beta=beta, radius=radius)
+            yield Point(kept * float((left / right).max()), 1.0, ROUNDING, {"radius": radius})
 
 
 @ON_LEAST_SQUARES.like(

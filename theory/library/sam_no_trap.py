@@ -70,6 +70,7 @@ THEOREM = Theorem(
         {},
         [[[1, 0], [0, -2]], [[1, 1], [1, 3]]],
     ),
+    quantities=(Quantity("share", share, "what is left of the gradient's norm, at least"),),
     findings=(
         "It fails beyond 1/β: at μ = 1, β = 20, βρ = 4/3 there are interpolating samples with mean "
         "x²/2 on which SAM goes to a point that minimises nothing, at every step size up to 15/8.",
