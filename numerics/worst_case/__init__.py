@@ -6,6 +6,7 @@ from numerics.worst_case.program import ProgramStatus, Solution
 from numerics.worst_case.search import BestStep, SlopeThreshold, best_step_size, threshold_radius
 from numerics.worst_case.setting import MeanClass, Measure, Points, ProblemClass, Samples
 from numerics.worst_case.split import Split, find_split, smallest_split, three_piece_split
+from numerics.worst_case.traps import Trap, normalized_trap, unnormalized_trap
 
 __all__ = [
     "FAMILIES",
@@ -21,13 +22,16 @@ __all__ = [
     "SlopeThreshold",
     "Solution",
     "Split",
+    "Trap",
     "WorstCase",
     "best_step_size",
     "compare",
     "find_split",
+    "normalized_trap",
     "proved",
     "smallest_split",
     "three_piece_split",
     "threshold_radius",
+    "unnormalized_trap",
     "worst_case",
 ]
