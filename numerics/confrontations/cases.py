@@ -12,6 +12,7 @@ from numerics.checks import check_count
 from numerics.confrontations import (
     full_gradient,
     lyapunov,
+    mean_edges,
     noisy_rates,
     rates,
     second_moments,
@@ -36,7 +37,16 @@ from theory.userfiles import module_of_file
 __all__ = ["CASES", "Case", "LeastSquaresCase", "MnistMlpCase", "MomentRatio", "case_of"]
 
 #: They register what they measure.
-MEASURING = (full_gradient, lyapunov, noisy_rates, rates, second_moments, stability, two_points)
+MEASURING = (
+    full_gradient,
+    lyapunov,
+    mean_edges,
+    noisy_rates,
+    rates,
+    second_moments,
+    stability,
+    two_points,
+)
 
 
 def unknown_claim(theorem: Theorem) -> str:

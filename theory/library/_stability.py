@@ -13,6 +13,7 @@ linearised = Dynamics(SAM, H, x_0)
 SAMPLES_PSD = positive_semidefinite("H_b >= 0", H_b, "every H_b is positive semidefinite")
 STEP = Condition("step > 0", eta > ZERO)
 RADIUS = Condition("radius >= 0", rho >= ZERO)
+POSITIVE_RADIUS = Condition("radius > 0", rho > ZERO)
 
 
 def stepped(vector: Vector) -> Vector:

@@ -10,7 +10,6 @@ from theory.library.sam_stability_moments import COEFFICIENTS, EXPONENT, POWER, 
 from theory.library.sgd_stability_s2 import UNIT
 
 a = Param("a")
-POSITIVE_RADIUS = Condition("radius > 0", rho > ZERO)
 
 
 def refuted(
@@ -64,7 +63,7 @@ def without_a_relation_of_radius_and_step(order: int, repaired_by: str, finding:
         ),
         f"linear stability theorem, necessary condition on s_{order}, read for every radius",
         Kind.NECESSARY,
-        (st.SAMPLES_PSD, st.SUFFICIENT, st.STEP, POSITIVE_RADIUS, UNIT),
+        (st.SAMPLES_PSD, st.SUFFICIENT, st.STEP, st.POSITIVE_RADIUS, UNIT),
         st.gap(order, u, u) <= 1 / COEFFICIENTS[order][0],
         f"s_{order} to the power {order} is the largest of these over unit vectors u.",
         witness({"step_size": 1, "radius": 10}, {"u": [1]}, [[[0]], [["2/5"]]]),
@@ -103,7 +102,7 @@ ONE_STEP = refuted(
     (
         st.SAMPLES_PSD,
         st.STEP,
-        POSITIVE_RADIUS,
+        st.POSITIVE_RADIUS,
         lyapunov.ABOVE_IDENTITY,
         lyapunov.decrease(),
         UNIT,
@@ -150,7 +149,7 @@ TOGETHER = refuted(
     Kind.SUFFICIENT,
     (
         st.SAMPLES_PSD,
-        POSITIVE_RADIUS,
+        st.POSITIVE_RADIUS,
         Condition("step against radius", eta - 2 * rho > ZERO),
         Assumption(
             "sharpness",

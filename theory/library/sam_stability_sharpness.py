@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from theory.language import *
+from theory.library import _mean_growth as mean_growth
 from theory.library import _stability as st
+from theory.library._mean_growth import eigenvalue, v, v_is_unit
+from theory.library._stability import u
 
-a, eigenvalue = Param("a"), Param("eigenvalue")
-u, v, w = st.u, Named("v"), Named("w")
+a = Param("a")
 
 left = a * (1 + st.rho * a)
 limit = 2 / st.eta
 growth = st.eta * a * (1 + st.rho * a) - 1
 
 v_is_eigenvector = RuleAt("top eigenvector", "eigen", (v,))
-v_is_unit, w_is_unit = Fact("v is a unit vector"), Fact("w is a unit vector")
-coordinate = Inner(w, x)
-now = Along(coordinate, Time())
-later = Along(coordinate, Time(shift=1))
-first = Along(coordinate, Time(symbolic=False))
-growth_positive = add(times(Fact("step > 0"), Fact("bound violated")), number(1))
+growth_positive = mean_growth.growth_positive(Fact("step > 0"), Fact("bound violated"))
 
 THEOREM = Theorem(
     id="sam-stability-sharpness",
@@ -48,7 +45,7 @@ THEOREM = Theorem(
         Attribution.DERIVED,
     ),
     kind=Kind.NECESSARY,
-    dynamics=Dynamics(SAM, H, w),
+    dynamics=mean_growth.OF_SAM,
     hypotheses=(
         st.STEP,
         st.RADIUS,
@@ -59,18 +56,9 @@ THEOREM = Theorem(
             "definition",
             (Rule("eigen", (u,), Inner(u, H(v)).equals(a * Inner(u, v))),),
         ),
-        Condition("v is a unit vector", norm2(v).equals(1)),
-        Assumption(
-            "bottom eigenpair",
-            "w is an eigenvector of the symmetric operator E M_b for its smallest eigenvalue λ",
-            "spectral theorem in finite dimension",
-            (
-                Rule("eigen", (u,), Mean(Inner(u, st.stepped(w))).equals(eigenvalue * Inner(u, w))),
-                Rule("rayleigh", (u,), eigenvalue * norm2(u) <= Mean(Inner(u, st.stepped(u)))),
-            ),
-            implicit=True,
-        ),
-        Condition("w is a unit vector", norm2(w).equals(1)),
+        mean_growth.V_UNIT,
+        mean_growth.bottom_eigenpair(),
+        mean_growth.W_UNIT,
     ),
     divisors=(Fact("step > 0"),),
     proof=(
@@ -101,45 +89,7 @@ THEOREM = Theorem(
             ),
             "Rayleigh's quotient of E M_b at v is at most 1 - ηa - ηρa² = -R.",
         ),
-        Step(
-            "squared eigenvalue",
-            growth**2 <= eigenvalue**2,
-            times(Fact("eigenvalue"), add(Fact("eigenvalue"), times(number(2), growth_positive))),
-            "λ ≤ -R < 0.",
-        ),
-        Step(
-            "mean dynamics",
-            Mean(Inner(w, Dynamics(SAM, H, w).step())).equals(eigenvalue * coordinate),
-            RuleAt("bottom eigenpair", "eigen", (x,)),
-            "E M_b is symmetric, so w is also a left eigenvector.",
-        ),
-        Step(
-            "growth of the mean",
-            (growth**2) ** Time() <= now**2,
-            Induction(
-                base=add(
-                    Multiple(first + norm2(w), Start(coordinate)),
-                    Multiple(-1 - norm2(w), w_is_unit),
-                ),
-                step=add(
-                    Multiple(later + eigenvalue * now, Tower(coordinate, NOW)),
-                    Multiple(-later - eigenvalue * now, AlongOf(Fact("mean dynamics"), NOW)),
-                    times(Square(eigenvalue), Fact("induction")),
-                    times(Fact("squared eigenvalue"), PowerOf(Square(growth), NOW)),
-                ),
-            ),
-            "Started at w, E<w, x_t> = λ^t.",
-        ),
-        Step(
-            "divergence",
-            (growth**2) ** Time() <= Along(norm2(x), Time()),
-            add(
-                Fact("growth of the mean"),
-                AlongOf(Norm(x - now * w), NOW),
-                Multiple(now**2, w_is_unit),
-            ),
-            "E|x_t|² ≥ (E<w, x_t>)², the variance being non-negative.",
-        ),
+        *mean_growth.diverging(growth, growth_positive),
     ),
     conclusion=("growth rate", "divergence"),
     witness=witness(
