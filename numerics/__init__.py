@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from numerics.stability import (
         StabilityMap,
         StabilityThreshold,
+        mean_sharpness,
         one_step_threshold,
         stability_map,
         stability_threshold,
@@ -76,6 +77,7 @@ __all__ = [
     "joint_range",
     "layer_blocks",
     "linearised_step",
+    "mean_sharpness",
     "mean_square_growth",
     "moments",
     "one_step_threshold",
@@ -121,6 +123,7 @@ _HOMES = {
     "numerics.stability": (
         "StabilityMap",
         "StabilityThreshold",
+        "mean_sharpness",
         "one_step_threshold",
         "stability_map",
         "stability_threshold",

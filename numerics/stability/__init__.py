@@ -3,6 +3,7 @@
 from numerics.stability.bounds import (
     Directional,
     directional_threshold,
+    mean_sharpness,
     one_step_threshold,
     theorem_threshold,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "StepLaw",
     "boundaries",
     "directional_threshold",
+    "mean_sharpness",
     "one_step_threshold",
     "stability_map",
     "stability_threshold",

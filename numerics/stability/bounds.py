@@ -18,7 +18,10 @@ from scipy import optimize
 from torch import Tensor
 
 import theory
-from numerics.hessians import Estimate, Moments
+from numerics.checks import check_count, check_nonnegative
+from numerics.hessians import Estimate, Moments, SampleHessians
+from numerics.hessians.spectra import lanczos_eigenvalue
+from numerics.hessians.words import BatchHessians
 from numerics.stability.laws import StepLaw
 from theory.evaluation import evaluate, parameters, value
 from theory.trusted.statements import Theorem
@@ -26,6 +29,7 @@ from theory.trusted.statements import Theorem
 __all__ = [
     "Directional",
     "directional_threshold",
+    "mean_sharpness",
     "measured_power",
     "one_step_threshold",
     "order_of",
@@ -110,6 +114,43 @@ def directional_threshold(
     value, gradient = objective(unit)
     direction = torch.as_tensor(unit, dtype=like.dtype, device=like.device)
     return Directional(2 * float(np.exp(value)), direction, float(np.linalg.norm(gradient)))
+
+
+def mean_sharpness(
+    hessians: SampleHessians, radius: float = 0.0, *, batch_size: int = 1, seed: int = 0
+) -> Estimate:
+    r"""$\lambda_{\max}(H + \rho E H_B^2)$, which is at most $2/\eta$ where SAM is stable.
+
+    The largest eigenvalue of the mean of what SAM's step has in place of the Hessian, with ascent
+    and descent on one batch B drawn without replacement (theorem `sam-stability-mean-edge`); the
+    sharpness at $\rho = 0$.  No $H_i$ need be positive semidefinite.
+
+    Args:
+        hessians: the $H_i$.
+        radius: $\rho \ge 0$.
+        batch_size: B, in 1 ... n.
+        seed: of the starting vector of Lanczos.
+
+    Returns:
+        The eigenvalue, and the residual with round-off within which one lies.
+
+    Raises:
+        ValueError: if an argument is out of range or Lanczos does not converge.
+    """
+    check_nonnegative("radius", radius)
+    batches = BatchHessians(hessians, check_count("batch_size", batch_size, most=hessians.samples))
+    start = torch.randn(
+        hessians.size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    ).to(hessians.device, hessians.dtype)
+
+    def product(vector: Tensor) -> Tensor:
+        return hessians.mean_matvec(vector) + radius * batches.mean_matvec(vector, 2)
+
+    def terms(vector: Tensor) -> float:
+        square = float((vector * hessians.mean_matvec(vector, 2)).sum())
+        return max(square, 0.0) ** 0.5 + radius * batches.terms_norm(vector, 2)
+
+    return lanczos_eigenvalue(product, start, scale=terms)
 
 
 def theorem_threshold(theorem_ids: Sequence[str], moments: Moments, radius: float) -> float:
