@@ -167,6 +167,8 @@ def draw(rows: Sequence[Row]) -> Figure:
         part = [row for row in rows if row["along"] == name and row["mean_share"] is not None]
         for column, (look, words) in SHARES.items():
             drawing.draw_curve(axes, part, "value", column, look, words)
+        if name != "radius":
+            drawing.plain_log(axes.xaxis)
         axes.set_xlabel(label)
         style.panel_title(axes, index, f"against the {label.removesuffix(RHO)}")
     panels[0].set_ylabel(r"share of $2/\eta$")
