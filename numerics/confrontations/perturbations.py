@@ -199,17 +199,20 @@ def pl_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
     because="the statement is on every sample at any point: some are chosen",
 )
 def trap_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
-    """At random points, over the admissible radii."""
-    beta = problem.constants().beta
+    """At random points, over the admissible radii; residuals have the round-off of their terms."""
+    beta, rows = problem.constants().beta, problem.features
+    reach, unit = rows.norm(dim=1), 4 * (problem.d + 2) * torch.finfo(rows.dtype).eps
     for start, _, _ in starts(problem):
         own = problem.gradients(start)
         for share in (0.0, 0.3, 0.9):
             radius = share / beta
             there = gradients(problem, start + radius * own)
-            lengths = (torch.linalg.vector_norm(vectors, dim=1) for vectors in (own, there))
-            left, right = lengths
-            kept = quantity(theorem, "share", beta=beta, radius=radius)
-            yield Point(kept * float((left / right).max()), 1.0, ROUNDING, {"radius": radius})
+            left, right = (torch.linalg.vector_norm(vectors, dim=1) for vectors in (own, there))
+            kept, worst = quantity(theorem, "share", beta=beta, radius=radius), left / right
+            i = int(worst.argmax())
+            terms = float(reach[i] * (reach[i] * start.norm() + problem.targets[i].abs()))
+            error = unit * terms / float(right[i])
+            yield Point(kept * float(worst[i]), 1.0, error, {"radius": radius})
 
 
 @ON_LEAST_SQUARES.like(
