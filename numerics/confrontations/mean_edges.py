@@ -2,14 +2,14 @@ r"""What SAM's stability itself bounds, in every dimension: proved growth agains
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 
 from numerics.confrontations.registry import AT_MINIMA
 from numerics.confrontations.stability import TIMES, Site, worst_growth
 from numerics.confrontations.verdicts import Point
-from numerics.hessians.spectra import extreme_eigenvalue
+from numerics.hessians.spectra import Estimate, extreme_eigenvalue
 from theory.evaluation import evaluate
 from theory.trusted.statements import Theorem
 
@@ -21,30 +21,34 @@ START = "it starts at an eigenvector, and the worst start is measured"
 def growing(
     theorem: Theorem,
     site: Site,
-    step_size: float,
-    radius: float,
-    each_step: int,
-    error: float,
-    **measured: float,
+    name: str,
+    measured: Callable[[float], Estimate],
+    *,
+    power: int = 1,
+    each_step: int = 2,
 ) -> Iterator[Point]:
-    """The proved growth against the exact one, where the theorem's hypotheses hold.
+    """The proved growth against the exact one, in every setting where the hypotheses hold.
 
     Args:
-        theorem: it has the quantity `growth`.
+        theorem: its quantity `growth` is R = c m^p - 1 > 1, c known and m measured.
         site: the minimum.
-        step_size: η.
-        radius: ρ.
-        each_step: which power of `growth` a step multiplies the mean square by.
-        error: the relative error of `growth`.
-        measured: the parameters that are measured there.
+        name: of the parameter m.
+        measured: m with its error, at a radius.
+        power: p.
+        each_step: which power of R a step multiplies the mean square by.
     """
-    growth = evaluate(theorem, "growth", step_size=step_size, radius=radius, **measured)
-    if not growth.covered:
-        return
-    for time, worst in worst_growth(site, step_size, radius):
-        proved = float(growth.value) ** (each_step * time)
-        where = site.where(step_size, radius, t=time, **measured)
-        yield Point(proved, worst.value, worst.error + each_step * time * error * proved, where)
+    for step_size, radius in site.settings():
+        m = measured(radius)
+        given = {"step_size": step_size, "radius": radius, name: m.value}
+        growth = evaluate(theorem, "growth", **given)
+        if not growth.covered:
+            continue
+        relative = 2 * power * m.error / m.value  # R > 1, so c m^p is at most twice R
+        for time, worst in worst_growth(site, step_size, radius):
+            proved = float(growth.value) ** (each_step * time)
+            where = site.where(step_size, radius, t=time, **{name: m.value})
+            error = worst.error + each_step * time * relative * proved
+            yield Point(proved, worst.value, error, where)
 
 
 @AT_MINIMA.like(
@@ -56,12 +60,12 @@ def growing(
 )
 def edge_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     """At a top eigenvector v of the mean surrogate Hessian."""
-    for step_size, radius in site.settings():
+
+    def mean_sharpness(radius: float) -> Estimate:
         matrix = site.powers[0] + radius * site.powers[1]
-        seen = extreme_eigenvalue(matrix, scale=float(matrix.norm()))
-        # R = η a_G - 1 > 1, so its relative error is at most twice that of a_G
-        error = 2 * seen.error / seen.value
-        yield from growing(theorem, site, step_size, radius, 2, error, a_G=seen.value)
+        return extreme_eigenvalue(matrix, scale=float(matrix.norm()))
+
+    return growing(theorem, site, "a_G", mean_sharpness)
 
 
 @AT_MINIMA.like(
@@ -72,10 +76,8 @@ def edge_points(theorem: Theorem, site: Site) -> Iterator[Point]:
 )
 def spread_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     """At the exact s_2, where the radius is not 0."""
-    moments = site.moments
-    error = 4 * moments.s2_error / moments.s2
-    for step_size, radius in site.settings():
-        yield from growing(theorem, site, step_size, radius, 2, error, s_2=moments.s2)
+    found = Estimate(site.moments.s2, site.moments.s2_error)
+    return growing(theorem, site, "s_2", lambda _: found, power=2)
 
 
 @AT_MINIMA.like(
@@ -89,6 +91,6 @@ def fourth_points(theorem: Theorem, site: Site) -> Iterator[Point]:
     """At one direction, in which samples are steep."""
     u = torch.linalg.eigh(site.powers[1]).eigenvectors[:, -1]
     moment = float((site.hessians.matvec(u) ** 2).sum(1).square().mean())
-    for step_size, radius in site.settings():
-        # u is a unit vector up to rounding, and so is every product with it
-        yield from growing(theorem, site, step_size, radius, 1, 1e-11, h_4=moment)
+    # u is a unit vector up to rounding, and so is every product with it
+    found = Estimate(moment, 5e-12 * moment)
+    return growing(theorem, site, "h_4", lambda _: found, each_step=1)

@@ -5,7 +5,7 @@ Every sample is displaced by the same length: up or down its own gradient, or at
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,7 +15,6 @@ from numerics.confrontations.full_gradient import quantity
 from numerics.confrontations.registry import ON_LEAST_SQUARES
 from numerics.confrontations.verdicts import Point
 from numerics.problems import LeastSquares
-from theory.evaluation import evaluate
 from theory.trusted.algorithms import NORMALIZED_SAM, SAM
 from theory.trusted.statements import Theorem
 
@@ -66,6 +65,12 @@ def gradients(problem: LeastSquares, points: Tensor) -> Tensor:
     return residuals[:, None] * problem.features
 
 
+def lengths(vectors: Tensor) -> Tensor:
+    """Their norms, shape (n, 1), not 0: what has no direction is divided by it and stays 0."""
+    norms = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
+    return norms.clamp(min=torch.finfo(vectors.dtype).tiny)
+
+
 def normalized_step(
     problem: LeastSquares, start: Tensor, step_size: float, radius: float
 ) -> Tensor:
@@ -75,7 +80,7 @@ def normalized_step(
         step_size,
         radius,
         lambda points: gradients(problem, points),
-        norm=lambda vectors: torch.linalg.vector_norm(vectors, dim=1, keepdim=True),
+        norm=lengths,
     )
     return after
 
@@ -92,15 +97,16 @@ def starts(problem: LeastSquares) -> Iterator[tuple[Tensor, Tensor, float]]:
                 yield least + reach * radius * away / away.norm(), least, radius
 
 
-def displaced(problem: LeastSquares) -> Iterator[Displaced]:
-    """Every start with every kind of displacement."""
+def displaced(problem: LeastSquares, kinds: Sequence[str] = KINDS) -> Iterator[Displaced]:
+    """Every start with every kind of displacement; a sample without a direction stays there."""
     generator = torch.Generator().manual_seed(1)
     for start, least, radius in starts(problem):
         own = problem.gradients(start)
         noise = torch.randn(own.shape, generator=generator, dtype=own.dtype).to(own.device)
-        for kind, vectors in zip(KINDS, (own, -own, noise), strict=True):
-            lengths = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
-            points = start + radius * vectors / lengths
+        chosen = dict(zip(KINDS, (own, -own, noise), strict=True))
+        for kind in kinds:
+            vectors = chosen[kind]
+            points = start + radius * vectors / lengths(vectors)
             far = float(((start - least) ** 2).sum())
             yield Displaced(kind, start, far, least, points, radius)
 
@@ -109,6 +115,16 @@ def expected_distance(problem: LeastSquares, case: Displaced, step_size: float) 
     r"""$E\|x^+ - x_*\|^2$ over the samples."""
     after = case.start - step_size * gradients(problem, case.points)
     return float(((after - case.minimiser) ** 2).sum(1).mean())
+
+
+def descent(
+    theorem: Theorem, problem: LeastSquares, case: Displaced, step_size: float, measured: float
+) -> Point:
+    r"""$E\|x^+ - x_*\|^2$ as measured, against $\|x - x_*\|^2 - 2\eta f(x)$ and the noise."""
+    beta = problem.constants().beta
+    noise = quantity(theorem, "noise", step_size=step_size, beta=beta, radius=case.radius)
+    bound = case.far - 2 * step_size * float(problem.loss(case.start)) + noise
+    return Point(measured, bound, ROUNDING * (case.far + noise), case.where(step_size))
 
 
 @ON_LEAST_SQUARES.like(
@@ -122,11 +138,8 @@ def convex_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
     for case in displaced(problem):
         for share in STEP_SHARES:
             step_size = share / beta
-            noise = quantity(theorem, "noise", step_size=step_size, beta=beta, radius=case.radius)
-            bound = case.far - 2 * step_size * float(problem.loss(case.start)) + noise
             measured = expected_distance(problem, case, step_size)
-            error = ROUNDING * (case.far + noise)
-            yield Point(measured, bound, error, case.where(step_size))
+            yield descent(theorem, problem, case, step_size, measured)
 
 
 @ON_LEAST_SQUARES.like(
@@ -156,16 +169,12 @@ def linear_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
 def normalized_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
     """The algorithm's own step, from random points."""
     beta = problem.constants().beta
-    for start, least, radius in starts(problem):
-        far, loss = float(((start - least) ** 2).sum()), float(problem.loss(start))
+    for case in displaced(problem, KINDS[:1]):
         for share in STEP_SHARES:
             step_size = share / beta
-            after = normalized_step(problem, start, step_size, radius)
-            measured = float(((after - least) ** 2).sum(1).mean())
-            noise = quantity(theorem, "noise", step_size=step_size, beta=beta, radius=radius)
-            where = {"step_size": step_size, "radius": radius, "distance": far**0.5}
-            bound = far - 2 * step_size * loss + noise
-            yield Point(measured, bound, ROUNDING * (far + noise), where)
+            after = normalized_step(problem, case.start, step_size, case.radius)
+            measured = float(((after - case.minimiser) ** 2).sum(1).mean())
+            yield descent(theorem, problem, case, step_size, measured)
 
 
 @ON_LEAST_SQUARES.like(
@@ -184,7 +193,7 @@ def pl_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
             step_size = share * largest
             given = {**known, "step_size": step_size, "radius": case.radius}
             noise = quantity(theorem, "noise", **given)
-            factor = float(evaluate(theorem, "factor", mu=constants.mu, **given).value)
+            factor = quantity(theorem, "factor", mu=constants.mu, **given)
             floor = quantity(theorem, "floor", mu=constants.mu, **given)
             after = case.start - step_size * gradients(problem, case.points)
             measured = float(problem.loss(after).mean())
@@ -195,7 +204,7 @@ def pl_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
 
 @ON_LEAST_SQUARES.like(
     "sam-no-trap",
-    words="the proved share of |∇f_b(x)| over |∇f_b(x + ρ∇f_b(x))|, at most over samples",
+    words="the proved share of |∇f_b(x)| against |∇f_b(x + ρ∇f_b(x))|, at the closest sample",
     because="the statement is on every sample at any point: some are chosen",
 )
 def trap_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
@@ -208,11 +217,12 @@ def trap_points(theorem: Theorem, problem: LeastSquares) -> Iterator[Point]:
             radius = share / beta
             there = gradients(problem, start + radius * own)
             left, right = (torch.linalg.vector_norm(vectors, dim=1) for vectors in (own, there))
-            kept, worst = quantity(theorem, "share", beta=beta, radius=radius), left / right
-            i = int(worst.argmax())
+            kept = quantity(theorem, "share", beta=beta, radius=radius)
+            i = int(
+                (left / right).nan_to_num(nan=0.0).argmax()
+            )  # where both are 0, nothing is lost
             terms = float(reach[i] * (reach[i] * start.norm() + problem.targets[i].abs()))
-            error = unit * terms / float(right[i])
-            yield Point(kept * float(worst[i]), 1.0, error, {"radius": radius})
+            yield Point(kept * float(left[i]), float(right[i]), unit * terms, {"radius": radius})
 
 
 @ON_LEAST_SQUARES.like(

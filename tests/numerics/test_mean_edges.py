@@ -105,3 +105,11 @@ def test_without_noise_the_mean_edge_is_the_exact_threshold(radius):
         assert growth.covered is (share > 1) is bool(exact > 1)
         if growth.covered:
             assert growth.value**2 == pytest.approx(exact, rel=1e-12)
+
+
+def test_without_noise_its_bound_is_not_measured():
+    """One sample has s_2 = 0, which no step size makes too large."""
+    alone = LeastSquaresCase("alone", LeastSquares.gaussian(1, 6, 0))
+    verdict = alone.confront(theory.get("sam-stability-s2-every-dimension"))
+    assert verdict.outcome is Outcome.INCONCLUSIVE and verdict.points == 0
+    assert alone.confront(theory.get("sam-stability-mean-edge")).outcome is Outcome.CONSISTENT

@@ -122,3 +122,13 @@ def test_with_equal_rows_the_long_run_loss_is_that_of_the_bound(seed):
         point = [x - at * r for r, x in zip(samples[i], point, strict=True)]
     # |x_t|² telescopes, so what is off is noise of order ρ²/√T
     assert total / steps == pytest.approx(radius**2 / 2, rel=0.05)
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _, _ in MARKS} | {"sam-linear-limit"}))
+def test_a_sample_without_a_gradient_violates_nothing(name):
+    """It has no direction to be displaced along, and stays where it is."""
+    rows = LeastSquares.gaussian(4, 6, 0).features.clone()
+    rows[1] = 0
+    problem = LeastSquares(rows, rows.sum(1))
+    verdict = LeastSquaresCase("x", problem).confront(theory.get(name))
+    assert verdict.outcome is Outcome.CONSISTENT and verdict.points > 0, verdict.reason
