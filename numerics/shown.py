@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["BOUND", "LOOKS", "Look", "axes", "between", "draw_intervals", "measured", "table"]
+__all__ = [
+    "BOUND",
+    "LOOKS",
+    "Look",
+    "axes",
+    "between",
+    "draw_intervals",
+    "measured",
+    "name_moments",
+    "table",
+]
 
 
 @dataclass(frozen=True)
@@ -65,11 +75,15 @@ def draw_intervals(intervals: Sequence[tuple[float, float]], ax: Axes | None = N
         ax: where to draw; matplotlib's current axes by default.
     """
     ax = axes(ax)
-    color = "C0"
     for at, (low, high) in enumerate(intervals):
         ends = [end for end in (low, high) if isfinite(end)]
         marker = "_" if len(ends) == 2 else "^"
-        ax.plot([at] * len(ends), ends, marker=marker, markersize=10, color=color)
+        ax.plot([at] * len(ends), ends, marker=marker, markersize=10, color="C0")
+    return name_moments(ax)
+
+
+def name_moments(ax: Axes) -> Axes:
+    """Write a, $s_2$, $s_3$ and $s_4$ under the places 0 to 3."""
     ax.set_xticks(range(4), ["$a$", "$s_2$", "$s_3$", "$s_4$"])
     return ax
 

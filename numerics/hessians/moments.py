@@ -19,12 +19,12 @@ from numerics.hessians.sharding import ShardedHessians
 from numerics.hessians.spectra import SAFE, Estimate, extreme_eigenvalue, lanczos_eigenvalue
 from numerics.hessians.words import BatchHessians
 from numerics.norms import scaled_norm
-from numerics.shown import axes, measured, table
+from numerics.shown import axes, measured, name_moments, table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["DENSE_LIMIT", "Averages", "Moments", "moments"]
+__all__ = ["DENSE_LIMIT", "Averages", "Moments", "in_units", "moments", "unit_of"]
 
 DENSE_LIMIT = 2500
 """Largest number of parameters for which `auto` forms matrices and calls LAPACK."""
@@ -98,8 +98,7 @@ class Moments:
         values = [self.sharpness, self.s2, self.s3, self.s4]
         errors = [self.sharpness_error, self.s2_error, self.s3_error, self.s4_error]
         ax.errorbar(range(4), values, errors, fmt="o")
-        ax.set_xticks(range(4), ["$a$", "$s_2$", "$s_3$", "$s_4$"])
-        return ax
+        return name_moments(ax)
 
     def _rows(self) -> list[tuple[str, str]]:
         return [
@@ -154,8 +153,7 @@ def moments(
     """
     unit = 1.0
     if isinstance(hessians, SampleHessians | ShardedHessians):
-        size = hessians.magnitude()
-        unit = size if abs(math.log2(size)) > SAFE else 1.0
+        unit = unit_of(hessians)
         hessians = hessians.scaled(1 / unit)
     check_choice("method", method, _METHODS)
     check_count("batch_size", batch_size)
@@ -173,7 +171,7 @@ def moments(
     method = "lanczos" if found is None else "dense"
     top, gaps = found or _lanczos(hessians, batch_size, replacement, seed, tolerance)
     roots = (_root(gap, power) for gap, power in zip(gaps, _ORDERS, strict=True))
-    top, s2, s3, s4 = (_in_units(found, unit) for found in (top, *roots))
+    top, s2, s3, s4 = (in_units(found, unit) for found in (top, *roots))
     second, third, fourth = (
         math.prod([unit] * k, start=gap.value) for gap, k in zip(gaps, _ORDERS, strict=True)
     )
@@ -283,7 +281,13 @@ def _positive_root(x: float, order: int) -> float:
     return math.cbrt(positive) if order == 3 else positive ** (1 / order)
 
 
-def _in_units(found: Estimate, unit: float) -> Estimate:
+def unit_of(hessians: SampleHessians | ShardedHessians) -> float:
+    """A power of two to divide by before powers are formed; 1 where they are float64 anyway."""
+    size = hessians.magnitude()
+    return size if abs(math.log2(size)) > SAFE else 1.0
+
+
+def in_units(found: Estimate, unit: float) -> Estimate:
     """A number with units of a power of two; what becomes subnormal is rounded."""
     value = found.value * unit
     return Estimate(value, found.error * unit + (0.0 if unit == 1 else math.ulp(0.0)))

@@ -8,6 +8,7 @@ only.  Every formula of a theorem is the theorem's own.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from torch import Tensor
 import theory
 from numerics.checks import check_count, check_nonnegative
 from numerics.hessians import Estimate, Moments, SampleHessians
+from numerics.hessians.moments import in_units, unit_of
 from numerics.hessians.spectra import lanczos_eigenvalue
 from numerics.hessians.words import BatchHessians
 from numerics.stability.laws import StepLaw
@@ -135,22 +137,31 @@ def mean_sharpness(
         The eigenvalue, and the residual with round-off within which one lies.
 
     Raises:
-        ValueError: if an argument is out of range or Lanczos does not converge.
+        ValueError: if an argument is out of range, Lanczos does not converge, or the eigenvalue is
+            no float64.
     """
     check_nonnegative("radius", radius)
-    batches = BatchHessians(hessians, check_count("batch_size", batch_size, most=hessians.samples))
+    check_count("batch_size", batch_size, most=hessians.samples)
+    unit = unit_of(hessians)
+    hessians, scale = hessians.scaled(1 / unit), radius * unit
+    if not math.isfinite(scale):
+        raise ValueError(f"radius {radius:g} times the Hessians is no float64: scale them down")
+    batches = BatchHessians(hessians, batch_size)
     start = torch.randn(
         hessians.size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
     ).to(hessians.device, hessians.dtype)
 
     def product(vector: Tensor) -> Tensor:
-        return hessians.mean_matvec(vector) + radius * batches.mean_matvec(vector, 2)
+        return hessians.mean_matvec(vector) + scale * batches.mean_matvec(vector, 2)
 
     def terms(vector: Tensor) -> float:
         square = float((vector * hessians.mean_matvec(vector, 2)).sum())
-        return max(square, 0.0) ** 0.5 + radius * batches.terms_norm(vector, 2)
+        return max(square, 0.0) ** 0.5 + scale * batches.terms_norm(vector, 2)
 
-    return lanczos_eigenvalue(product, start, scale=terms)
+    found = in_units(lanczos_eigenvalue(product, start, scale=terms), unit)
+    if not math.isfinite(found.value + found.error):
+        raise ValueError("the eigenvalue is no float64: scale the Hessians down")
+    return found
 
 
 def theorem_threshold(theorem_ids: Sequence[str], moments: Moments, radius: float) -> float:

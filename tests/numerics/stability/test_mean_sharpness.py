@@ -38,6 +38,23 @@ def test_no_minimum_is_stable_beyond_it(radius, batch_size):
         assert exact.lower <= 2 / found.value * (1 + 1e-12)
 
 
+@pytest.mark.parametrize("unit", [2.0**-700, 2.0**-400, 2.0**400, 2.0**600])
+@pytest.mark.parametrize("radius", [0.0, 0.3])
+def test_squares_that_are_no_float64_do_not_matter(unit, radius):
+    h = matrices(4, 3)
+    expected = mean_sharpness(SampleHessians.from_dense(h), radius, batch_size=2)
+    found = mean_sharpness(SampleHessians.from_dense(unit * h), radius / unit, batch_size=2)
+    assert found.value / unit == pytest.approx(expected.value, rel=1e-13)
+    assert 0 < found.error / unit < 1e-9 * expected.value
+
+
+def test_what_is_no_float64_is_refused():
+    hessians = SampleHessians.from_dense(1e200 * matrices(4, 3))
+    for radius in (1.0, 1e200):
+        with pytest.raises(ValueError, match="no float64"):
+            mean_sharpness(hessians, radius)
+
+
 def test_bad_arguments_are_refused():
     hessians = SampleHessians.from_dense(matrices(3, 2))
     for arguments in ({"radius": -1.0}, {"batch_size": 4}, {"batch_size": 0}):
