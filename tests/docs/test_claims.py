@@ -6,6 +6,7 @@ import io
 import json
 import math
 import re
+from collections import defaultdict
 
 import matplotlib
 import matplotlib.image
@@ -91,6 +92,35 @@ def test_every_number_that_the_readme_measured_is_in_the_tables(root):
         assert said in section
         section = section.replace(said, "")
     assert not re.search(r"(?<!s_)\d", section), section
+
+
+def test_every_number_on_where_trainings_end_is_in_the_table(root):
+    """All are said, and no other digit is left in that paragraph."""
+    by_axis = defaultdict(dict)
+    for row in rows_of(root, "mean_edge"):
+        by_axis[row["along"]][row["value"]] = row
+    radii, batches, widths = (by_axis[name] for name in ("radius", "batch_size", "hidden"))
+    mean = [row["mean_share"] for row in radii.values()]
+    alone = [row["sharpness_share"] for row in radii.values()]
+    assert list(radii) == sorted(radii) and alone == sorted(alone, reverse=True)
+    assert all(row["mean_share"] >= row["sharpness_share"] * (1 - 1e-12) for row in radii.values())
+    (few,) = [width for width, row in widths.items() if row["mean_share"] is None]
+    said = [
+        f"({radii[0.0]['seeds_tried']} seeds)",
+        f"In batches of 12 at {min(mean):.0%} to {max(mean):.0%} of 2/η",
+        f"radius from {min(radii):g} to {max(radii):g}",
+        f"where a(1 + ρa), which is never more, falls from {alone[0]:.0%} to {alone[-1]:.0%}",
+        f"In batches of {min(batches):g} they end at {batches[min(batches)]['mean_share']:.0%}",
+        f"With the full batch they end at {batches[60]['mean_share']:.1%}",
+        f"With {few:g} hidden units {widths[few]['seeds']} of {widths[few]['seeds_tried']}",
+    ]
+    assert batches[12]["mean_share"] == radii[0.04]["mean_share"]  # the batch of the other axes
+    text = " ".join((root / "docs" / "sharp-theory.md").read_text(encoding="utf-8").split())
+    text = text.partition("Perceptrons trained on MNIST end")[2].partition("## Rates")[0]
+    for words in said:
+        assert words in text, words
+        text = text.replace(words, "")
+    assert not re.search(r"\d", text.replace("at loss 0", "")), text
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,13 @@ def test_every_theorem_that_is_named_exists(root, page):
     assert set(named) <= set(LIBRARY)
 
 
+def test_so_does_every_theorem_that_any_other_page_or_notebook_names(root):
+    """What a page's reader writes and a command's name are no theorems of the library."""
+    own = {"sam-prove", "sam-measure", "sam-figures", "sam-theory", "sam-step-length"}
+    for page in [*root.glob("*.md"), *root.glob("docs/*.md"), *root.glob("notebooks/*.ipynb")]:
+        assert set(ids(page.read_text())) <= {*LIBRARY, *own}, page.name
+
+
 def test_the_verdicts_in_the_table_are_those_of_the_library(root):
     rows = re.findall(r"^\| .* \| (\w+)\b.* \| `([\w-]+)` \|$", page(root), re.M)
     assert len(rows) >= 8

@@ -51,7 +51,7 @@ def best_step_size(constant: Scalar) -> Scalar:
 known = signs(pl.KNOWN | {mu: "mu > 0", alpha: "alpha > 0"})
 
 
-def lemmas(constant: Scalar, multiplier: int, alignment: Cone, in_range: Cone) -> tuple[Step, ...]:
+def steps(constant: Scalar, multiplier: int, alignment: Cone, in_range: Cone) -> tuple[Step, ...]:
     """The proof, for a PL-half constant that may be written through the other convention.
 
     Args:
@@ -203,7 +203,7 @@ HALF = Theorem(
     ),
     divisors=(known(beta), known((beta + mu) * beta), known(L * beta * (1 + q) ** 2)),
     proof=(
-        *lemmas(
+        *steps(
             mu,
             2,
             alignment=times(
@@ -295,7 +295,7 @@ BARE = Theorem(
             ),
             "The published step size is non-negative on the admissible range.",
         ),
-        *lemmas(
+        *steps(
             alpha / 2,
             1,
             alignment=add(below_published, known(beta / alpha * q)),

@@ -104,7 +104,7 @@ class Eigenmatrix:
             Multiple(-quarter, RuleAt(*complete, (left - right,))),
         )
 
-    def lemmas(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[Step, ...]:
         """Λ ≤ 1."""
         P = lyapunov.P
         positive = add(
@@ -223,7 +223,7 @@ def bound(dimension: int) -> Theorem:
         ),
         divisors=(),
         proof=(
-            *matrix.lemmas(),
+            *matrix.steps(),
             Step(
                 "expanded",
                 eta**2 * entries <= 2 * eta * trace,
